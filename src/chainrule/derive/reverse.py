@@ -1,0 +1,230 @@
+"""The walk backwards: cotangents from results to operands, one transposed Jacobian per node.
+
+Nodes are numbered in the order of recording, so a heap of numbers gives them back users first.
+Nothing recurses: a chain of a million operations takes a million turns of one loop.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush, heappushpop
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
+from chainrule.errors import GraphError, NaNError
+from chainrule.graph.node import Node, Spec, Variable, hooked
+from chainrule.ops.hot import careful
+from chainrule.ops.table import SELECT
+from chainrule.graph import writes
+from chainrule.graph.writes import check_written
+
+ndarray: Final[Any] = np.ndarray
+
+
+def reverse(
+    roots: Sequence[tuple[Node, Any]],
+    wanted: Sequence[Node] | None = None,
+    wrap: type[Variable] | None = None,
+    keep: bool = False,
+) -> dict[Node, Any]:
+    """Cotangents of the leaves, or of the `wanted` nodes, given those of the roots.
+
+    With `wrap` (a class of Tensor) the rules run on Tensors and are recorded in their turn, so the
+    result can be differentiated again. Without `keep` the values that nodes kept are released.
+
+    A zero cotangent that meets an infinite partial derivative stays zero: the walk first runs with
+    plain products and with NumPy told to raise at 0 * inf, and is repeated with the strong product
+    (`ops.family.strong_multiply`) in the rare case that it raises, or that a NaN comes out of it.
+    Recorded walks always use the strong product.
+    """
+    if wrap is None and not careful:
+        token = enter(INVALID_RAISES)
+        try:
+            return _walk(roots, wanted, None, keep, False)
+        except (FloatingPointError, _Again):
+            pass
+        finally:
+            leave(token)
+    ident = get_ident()
+    nested = ident in careful
+    careful.add(ident)
+    try:
+        with quiet():
+            return _walk(roots, wanted, wrap, keep, True)
+    finally:
+        if not nested:
+            careful.discard(ident)
+
+
+class _Again(Exception):
+    """The walk must be repeated in the careful way: a NaN came out of it, or a hook was met
+    (which must run once only, so it never runs in a walk that may be repeated)."""
+
+
+def _walk(
+    roots: Sequence[tuple[Node, Any]],
+    wanted: Sequence[Node] | None,
+    wrap: type[Variable] | None,
+    keep: bool,
+    final: bool,
+) -> dict[Node, Any]:
+    cotangents: dict[int, Any] = {}
+    found: dict[Node, Any] = {}
+    visited: list[Node] = []
+    heap: list[tuple[int, Node]] = []
+    following: Node | None = None  # spares the heap a push and a pop along a chain
+    targets = None if wanted is None else {n.order for n in wanted}
+    oldest = 0 if targets is None else min(targets, default=0)
+    newest_write = writes.newest
+    users: dict[int, int] = {}  # the newest user of a node that is older than some write
+    watch = anomaly
+
+    for node, ct in roots:
+        order = node.order
+        if order in cotangents:
+            cotangents[order] = cotangents[order] + ct
+        else:
+            cotangents[order] = ct
+            if following is None:
+                following = node
+            else:
+                heappush(heap, (-order, node))
+
+    while True:
+        if following is None:
+            if not heap:
+                break
+            node = heappop(heap)[1]
+        elif heap:
+            node = heappushpop(heap, (-following.order, following))[1]
+        else:
+            node = following
+        following = None
+        order = node.order
+        ct = cotangents.pop(order)
+        op = node.op
+        if op is None:  # a leaf that is itself a root
+            found[node] = found[node] + ct if node in found else ct
+            continue
+        if hooked and order in hooked:
+            if not final:
+                raise _Again
+            ct = _run_hooks(node, ct)
+        if targets is not None and order in targets:
+            found[node] = ct
+        saved = node.saved
+        if saved is None:
+            raise freed(op)
+        if order < newest_write:
+            check_written(node, users.get(order, order))
+        if wrap is not None:
+            saved = as_variables(wrap, node)
+        visited.append(node)
+        inputs = node.inputs
+        for n, g in zip(inputs, op.pull(ct, saved, node)):  # noqa: B905 - strict costs 100 ns a node
+            if n is None:
+                continue
+            if watch is not None:
+                watch(op, g)
+            if n.op is None:
+                found[n] = found[n] + g if n in found else g
+                continue
+            below = n.order
+            if below in cotangents:
+                cotangents[below] = cotangents[below] + g
+            elif below >= oldest:
+                cotangents[below] = g
+                if below < newest_write:
+                    users[below] = order
+                if following is None:
+                    following = n
+                else:
+                    heappush(heap, (-below, n))
+    if hooked:
+        for leaf in found:
+            if leaf.op is None and leaf.order in hooked:
+                if not final:
+                    raise _Again
+                found[leaf] = _run_hooks(leaf, found[leaf])
+    if not final:
+        for g in found.values():
+            if _has_nan(g):
+                raise _Again
+    if not keep:
+        for node in visited:
+            if node.op is not SELECT:
+                node.saved = None
+    return found
+
+
+def _has_nan(g: Any) -> bool:
+    """Whether a cotangent holds a NaN: a NaN squared and summed is one, and nothing else is."""
+    if type(g) is ndarray:
+        square = g.dot(g) if g.ndim == 1 else np.vdot(g, g)
+        return bool(square != square)
+    return bool(g != g)
+
+
+anomaly: Callable[[Any, Any], None] | None = None
+"""Set by `detect_anomaly`: looks at every cotangent as it arises."""
+
+
+def as_variables(wrap: type[Variable], node: Node) -> tuple[Any, ...]:
+    """What a node kept, as Tensors that know their nodes: the result, then the operands."""
+    saved = node.saved
+    assert saved is not None
+    if node.op.results == 1:
+        result = _variable(wrap, saved[0], node)
+    else:
+        result = tuple(
+            _variable(wrap, v, _selected(node, i, len(saved[0]))) for i, v in enumerate(saved[0])
+        )
+    return (result, *[_variable(wrap, v, n) for v, n in zip(saved[1:], node.inputs, strict=True)])
+
+
+def _selected(whole: Node, index: int, count: int) -> Node:
+    """A node for one result of an operation with several, recorded just after it."""
+    node = Node()
+    node.op, node.inputs, node.params = SELECT, (whole,), {"index": index, "count": count}
+    assert whole.saved is not None
+    node.saved = (Spec(whole.saved[0][index]), None)
+    node.order = whole.order + (index + 1) / (count + 1)  # type: ignore[assignment]
+    return node
+
+
+def _variable(wrap: type[Variable], value: Any, node: Node | None) -> Any:
+    if value is None or type(value) is Spec or node is None:
+        return value
+    out = wrap()
+    out._value = value
+    out._node = node
+    return out
+
+
+def _run_hooks(node: Node, ct: Any) -> Any:
+    for hook in tuple(hooked[node.order].values()):
+        changed = hook(ct)
+        if changed is not None:
+            ct = changed
+    return ct
+
+
+def freed(op: Any) -> GraphError:
+    return GraphError(
+        f"backward through `{op.name}` a second time: the values it kept were released by the first "
+        "pass. Pass retain_graph=True to the first backward(), or compute the function again."
+    )
+
+
+def watch_for_nan(op: Any, g: Any) -> None:
+    """The `anomaly` watcher: raise at the first NaN, naming the operation that made it."""
+    value = g._value if isinstance(g, Variable) else g
+    if value is not None and not isinstance(value, tuple | list) and np.isnan(value).any():
+        raise NaNError(
+            f"the derivative of `{op.name}` gave a NaN (shape {list(np.shape(value))}); look at the "
+            "values that operation was given: a division by zero, an infinity, or a point where "
+            "the function is not defined"
+        )

@@ -1,0 +1,63 @@
+"""The errors chainrule raises, and the one helper that finds the user's own line.
+
+Every message names the operation, the shapes or dtypes it met, the line of the
+user's program that asked for it, and what to do next.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+
+from numpy.linalg import LinAlgError
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class ChainruleError(Exception):
+    """Base of every error that is chainrule's own."""
+
+
+class ShapeError(ChainruleError, ValueError):
+    """Shapes that do not fit the operation."""
+
+
+class DtypeError(ChainruleError, TypeError):
+    """A dtype, or a kind of value, that the operation cannot take."""
+
+
+class GraphError(ChainruleError, RuntimeError):
+    """A derivative asked of a graph that cannot give it: freed, overwritten, or never recorded."""
+
+
+class MissingDerivative(ChainruleError, NotImplementedError):
+    """The operation has a value but no derivative in the argument asked for."""
+
+
+class MatrixError(ChainruleError, LinAlgError):
+    """A matrix the operation cannot take: singular, not positive definite, not square."""
+
+
+class NaNError(ChainruleError, ArithmeticError):
+    """A NaN that arose in a backward pass watched by `detect_anomaly`."""
+
+
+def user_line() -> tuple[str, int]:
+    """File and line number of the innermost frame outside chainrule, or ("", 0)."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(_PACKAGE) and not name.startswith("<__array_function__"):
+            return name, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return "", 0
+
+
+def at(place: tuple[str, int]) -> str:
+    """`place` as the last line of an error message, with its source where it can be read."""
+    name, number = place
+    if not name:
+        return ""
+    source = linecache.getline(name, number).strip()
+    return f"\n  at {name}:{number}" + (f": {source}" if source else "")

@@ -1,0 +1,116 @@
+"""The one node type of the computation graph, and the variable that carries a value and its node.
+
+A variable (the public `Tensor`) is a handle: a value, and the node that produced it, or None
+where no derivative is asked for. A node holds what the walks need and nothing else: the operation,
+the nodes of its operands, what the derivative rules asked to keep, and its place in the order
+of recording. Next: `chainrule.ops.table`, which creates the nodes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+try:
+    from mypy_extensions import mypyc_attr
+except ImportError:  # only needed where these modules are compiled
+
+    def mypyc_attr(*attrs: str, **kwattrs: object) -> Any:  # type: ignore[misc]
+        return lambda cls: cls
+
+
+next_order: Final[Callable[[], int]] = itertools.count(1).__next__
+"""Numbers nodes in the order of recording: an operand always has a smaller number than its user."""
+
+paused: Final[set[int]] = set()
+"""Identifiers of the threads that are not recording. Empty nearly always, so the test is one load."""
+
+
+hooked: Final[dict[int, dict[int, Callable[..., Any]]]] = {}
+"""Hooks by the order of their node. Nearly always empty, so that walks pay one load for it."""
+
+
+class Node:
+    """One recorded operation: op(inputs; params), and the values its derivative rules keep."""
+
+    __slots__ = ("guard", "inputs", "op", "order", "params", "saved", "shown")
+
+    op: Any  # chainrule.ops.table.Operation; None for a leaf
+    inputs: tuple[Node | None, ...]  # None where the operand needs no derivative
+    saved: tuple[Any, ...] | None  # result and operands, each a value or a Spec; None once freed
+    params: dict[str, Any]
+    order: int
+    guard: Any  # set only where a hook was registered: dies with the node, and takes the hooks along
+    shown: Callable[[], Any]  # set only where the result is a view: weak reference to the memory
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name if self.op is not None else 'leaf'} node {self.order}>"
+
+
+class Leaf(Node):
+    """Where a derivative is wanted: a node without operation that collects the gradient."""
+
+    __slots__ = ("grad", "spec")
+
+    grad: Any
+    spec: Any
+
+    def __init__(self, spec: Spec) -> None:
+        self.op = None
+        self.inputs = ()
+        self.saved = None
+        self.params = {}
+        self.order = next_order()
+        self.grad = None
+        self.spec = spec
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Variable:
+    """A value and the node that produced it. `Tensor` is this class with methods."""
+
+    __slots__ = ("_base", "_node", "_value")
+
+    _value: Any  # np.ndarray, or a NumPy scalar for zero dimensions (five times faster)
+    _node: Node | None
+    _promote: ClassVar[Any] = None  # a class of Tensor may have promotion rules of its own
+    _base: Any  # set only on views: (variable it shows, index), so that writes go through
+
+
+class Spec:
+    """Shape and dtype of a value that was not worth keeping."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, value: Any) -> None:
+        self.shape: tuple[int, ...] = value.shape
+        self.dtype: np.dtype[Any] = value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    def __repr__(self) -> str:
+        return f"{self.dtype}{list(self.shape)}"
+
+
+@mypyc_attr(native_class=False)
+class Cotangents(list[Any]):
+    """The cotangent of an operation with several results: one entry each, None for zero."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Cotangents:  # type: ignore[override]
+        return Cotangents(
+            b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True)
+        )

@@ -1,0 +1,68 @@
+"""Writes into arrays that a recorded operation kept: noticed, and named by the backward pass.
+
+Every in-place change of a Tensor's array takes a number from the same counter as the nodes, filed
+under the array that owns the memory. A node older than the latest write to memory it kept holds
+values that are no longer those it was recorded with. Nothing is paid where nothing is written.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import GraphError, at, user_line
+from chainrule.graph.node import Node, next_order
+
+newest = 0
+"""Order of the newest write; a node recorded after it needs no check."""
+
+_written: dict[int, tuple[Any, int, str, tuple[str, int]]] = {}
+"""id of the owning array -> (weak reference to it, order, operation, the user's line)."""
+
+
+def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array that owns the memory of a view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def note_write(array: Any, operation: str) -> None:
+    """File a write into `array` (a scalar is rebound, not written, and needs no note)."""
+    global newest
+    if type(array) is not np.ndarray:
+        return
+    memory = owner(array)
+    key = id(memory)
+    order = next_order()
+    reference = weakref.ref(memory, lambda _, key=key: _written.pop(key, None))
+    _written[key] = (reference, order, operation, user_line())
+    newest = order
+
+
+def check_written(node: Node, user: int) -> None:
+    """Raise if memory that `node` kept was written after it was recorded, or if its result shows
+    memory that was written between then and its use by the node of order `user`."""
+    assert node.saved is not None
+    keeps = node.op.keeps
+    for i, value in enumerate(node.saved):
+        needed = not keeps or keeps[min(i, len(keeps) - 1)]  # small arrays are kept without need
+        if needed and type(value) is np.ndarray:
+            entry = _written.get(id(owner(value)))
+            if entry is not None and entry[1] > node.order:
+                raise _overwritten(node, f"a value of shape {list(value.shape)} that", entry)
+    shown: Callable[[], Any] | None = getattr(node, "shown", None)
+    if shown is not None:
+        entry = _written.get(id(shown()))
+        if entry is not None and node.order < entry[1] < user:
+            raise _overwritten(node, "the value of a view that", entry)
+
+
+def _overwritten(node: Node, what: str, entry: tuple[Any, int, str, tuple[str, int]]) -> GraphError:
+    return GraphError(
+        f"the derivative of `{node.op.name}` needs {what} was changed in place by `{entry[2]}` since; "
+        "use the out-of-place form (`x = x + y`), or `.clone()` the value first" + at(entry[3])
+    )

@@ -1,0 +1,150 @@
+"""Convolution and correlation.
+
+Every mode is a piece of the full convolution. The reverse rule puts the cotangent back into the
+full length, and convolves it with the other operand reversed.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.ops.contraction import reported, strong_contract
+from chainrule.ops.hot import careful
+from chainrule.ops.indexing import put
+from chainrule.ops.table import S, operation
+
+_MODES: Final = ("full", "same", "valid")
+
+
+def _convolve(a: Any, v: Any, mode: str) -> Any:
+    if careful and get_ident() in careful:
+        return strong_contract(convolve, a, v, mode=mode)
+    return reported(convolve(a, v, mode))
+
+
+def _whole(ct: Any, n: int, m: int, start: int) -> Any:
+    """A cotangent as one of the full convolution, of which the result began at `start`."""
+    if ct.shape[0] == n + m - 1:
+        return ct
+    return put(ct, slice(start, start + ct.shape[0]), (n + m - 1,))
+
+
+def _start(n: int, m: int, mode: str) -> int:
+    shorter = min(n, m)
+    return 0 if mode == "full" else shorter - 1 if mode == "valid" else (shorter - 1) // 2
+
+
+def _transposed(ct: Any, _other: Any, v: Any, mode: str) -> Any:
+    (n,), (m,) = _other.shape or (1,), v.shape or (1,)
+    whole = _whole(ct, n, m, _start(n, m, mode))
+    return _convolve(whole, v.reshape(m)[::-1], "valid").reshape(_other.shape)
+
+
+@operation(
+    reverse=(
+        lambda ct, _y, _a, v, mode: _transposed(ct, _a, v, mode),
+        lambda ct, _y, a, _v, mode: _transposed(ct, _v, a, mode),
+    ),
+    arity=2,
+    linear=(0, 1),
+    numpy=(np.convolve,),
+    samples=[
+        *(S((5,), (3,), mode=mode) for mode in _MODES),
+        *(S((2,), (5,), mode=mode) for mode in _MODES),
+        S((4,), (2,), mode="same"),
+        S((1,), (1,)),
+    ],
+)
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """Convolution of two sequences: `y[n] = sum over k of a[k] v[n - k]`.
+
+    `mode` is "full", "same" (as long as the longer one, centered) or "valid" (complete overlap).
+
+    >>> cr.convolve(cr.tensor([1.0, 2.0, 3.0]), cr.tensor([1.0, 1.0]))
+    tensor([1., 3., 5., 3.])
+    """
+    return np.convolve(a, v, mode)  # type: ignore[call-overload]
+
+
+def _correlation(ct: Any, _a: Any, _v: Any, mode: str) -> Any:
+    """The cotangent in full length; in mode "same" NumPy centers on the longer operand."""
+    n, m = _a.shape[0], _v.shape[0]
+    start = n // 2 if mode == "same" and n < m else _start(n, m, mode)
+    return _whole(ct, n, m, start)
+
+
+def _correlate_first(ct: Any, _y: Any, _a: Any, v: Any, mode: str) -> Any:
+    return _convolve(_correlation(ct, _a, v, mode), np.conj(v), "valid")
+
+
+def _correlate_second(ct: Any, _y: Any, a: Any, _v: Any, mode: str) -> Any:
+    return np.conj(_convolve(_correlation(ct, a, _v, mode), a[::-1], "valid")[::-1])
+
+
+@operation(
+    reverse=(_correlate_first, _correlate_second),
+    arity=2,
+    linear=(0, 1),
+    numpy=(np.correlate,),
+    samples=[
+        *(S((5,), (3,), mode=mode) for mode in _MODES),
+        *(S((2,), (5,), mode=mode) for mode in _MODES),
+        *(S((n,), (m,), mode="same") for n, m in ((4, 2), (2, 4), (3, 4), (3, 3))),
+    ],
+)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """Correlation of two sequences: `y[k] = sum over n of a[n + k] conj(v[n])`.
+
+    The modes are those of `convolve`.
+
+    >>> cr.correlate(cr.tensor([1.0, 2.0, 3.0]), cr.tensor([0.0, 1.0]))
+    tensor([2., 3.])
+    """
+    return np.correlate(a, v, mode)  # type: ignore[call-overload]
+
+
+# --- any number of dimensions --------------------------------------------------------------------
+
+
+def _transposed_nd(ct: Any, _other: Any, v: Any, starts: list[int]) -> Any:
+    shape = tuple(n + m - 1 for n, m in zip(_other.shape, v.shape, strict=True))
+    if ct.shape != shape:
+        place = tuple(slice(s, s + k) for s, k in zip(starts, ct.shape, strict=True))
+        ct = put(ct, place, shape)
+    return convolve_nd(ct, np.flip(v), "valid")
+
+
+def _starts(x: Any, kernel: Any, mode: str) -> list[int]:
+    sizes = zip(x.shape, kernel.shape, strict=True)
+    return [(m - 1) // 2 if mode == "same" else _start(n, m, mode) for n, m in sizes]
+
+
+@operation(
+    reverse=(
+        lambda ct, _y, _x, k, mode: _transposed_nd(ct, _x, k, _starts(_x, k, mode)),
+        lambda ct, _y, x, _k, mode: _transposed_nd(ct, _k, x, _starts(x, _k, mode)),
+    ),
+    arity=2,
+    linear=(0, 1),
+    samples=[
+        *(S((4, 5), (2, 3), mode=mode) for mode in _MODES),
+        S((2, 3, 4), (2, 2, 2)),
+        S((2, 3), (3, 4), mode="same"),
+    ],
+)
+def convolve_nd(x: Any, kernel: Any, mode: str = "full") -> Any:
+    """Convolution over all axes of two arrays with equally many of them.
+
+    `mode` is "full", "same" (the shape of x) or "valid" (complete overlap). Large arrays go through
+    the fast Fourier transform, as in `scipy.signal.convolve`.
+
+    >>> cr.convolve_nd(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), cr.tensor([[1.0, 1.0]]), "valid")
+    tensor([[3.],
+            [7.]])
+    """
+    from scipy.signal import convolve as scipy_convolve  # 0.3 s to import
+
+    return scipy_convolve(x, kernel, mode)

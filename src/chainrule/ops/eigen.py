@@ -1,0 +1,211 @@
+"""Eigenvalues and eigenvectors, batched over leading dimensions.
+
+Where eigenvalues coincide, the derivative that exists is given, and MissingDerivative raised for
+the rest (see `ops.coincidence`). The rules are those of M. Giles, Collected matrix derivative
+results (2008), with the normalization of the eigenvectors of unsymmetric matrices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import MissingDerivative, at, user_line
+from chainrule.graph.node import Node
+from chainrule.ops.coincidence import Pairs, share
+from chainrule.ops.matrices import (
+    adjoint,
+    attempt,
+    complex_gaussian,
+    conj,
+    floating,
+    hermitian_part,
+    identity_like,
+    in_batch,
+    largest,
+    precision,
+    real_part,
+    real_spectrum,
+    spd,
+    square,
+    symmetric,
+)
+from chainrule.ops.table import TABLE, S, fit, operation, raw
+
+# --- eigenvalues of symmetric matrices -----------------------------------------------------------
+
+
+def _eigh_cotangent(cw: Any, cv: Any, w: Any, v: Any) -> Any:
+    """V (diag(cw) + K / gaps) V^H with K = V^H cv; None for a cotangent says: not used."""
+    pairs = Pairs("eigh", raw(w))
+    vh = adjoint(v)
+    g = None if cw is None else (v * share(cw, pairs)[..., None, :]) @ vh
+    if cv is not None:
+        c = conj(cv)
+        k = vh @ c
+        pairs.need_no_choice(raw(k - adjoint(k)), raw(c))
+        if cw is not None:
+            pairs.need_no_mixture(raw(k), raw(c))
+        by_vectors = v @ (pairs.inverse_gaps(w) * k) @ vh
+        g = by_vectors if g is None else g + by_vectors
+    return conj(hermitian_part(g))
+
+
+def _pull_eigh(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
+    """As the rule, but knowing which of the results were used."""
+    (w, v), a = saved
+    return (fit(_eigh_cotangent(ct[0], ct[1], w, v), a),)
+
+
+def _push_eigh(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any]:
+    (w, v) = y
+    pairs = Pairs("eigh", raw(w))
+    da = hermitian_part(tangents[0])
+    vh = adjoint(v)
+    m = vh @ da @ v
+    pairs.need_no_choice(raw(m), raw(da))
+    on = real_part(np.sum(m * identity_like(m), axis=-1))
+    return share(on, pairs), v @ (pairs.inverse_gaps(w) * m)
+
+
+@operation(
+    reverse=(lambda ct, y, _a, UPLO: _eigh_cotangent(*ct, *y),),  # noqa: N803 - NumPy's name
+    forward=_push_eigh,
+    results=2,
+    numpy=(np.linalg.eigh,),
+    samples=[S(symmetric(4)), S(spd(3, 2)), S(symmetric(1)), S(symmetric(2), UPLO="U")],
+)
+def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
+    """Eigenvalues, ascending, and eigenvectors, in columns, of symmetric or Hermitian matrices.
+
+    Reads the symmetric part of a, so that `UPLO` makes no difference. Where eigenvalues coincide
+    their eigenvectors are not determined: a result that depends on the choice raises
+    MissingDerivative; use `eigvalsh` where only eigenvalues are needed.
+
+    >>> cr.linalg.eigh(cr.tensor([[3.0, 0.0], [0.0, 1.0]])).eigenvalues
+    tensor([1., 3.])
+    """
+    return attempt(np.linalg.eigh, hermitian_part(floating(square(a))), UPLO)
+
+
+TABLE["eigh"].pull = _pull_eigh
+
+
+def _eigvalsh_rule(ct: Any, _y: Any, a: Any, **_: Any) -> Any:
+    return _eigh_cotangent(ct, None, *eigh(a))
+
+
+@operation(
+    reverse=(_eigvalsh_rule,),
+    numpy=(np.linalg.eigvalsh,),
+    samples=[S(symmetric(4)), S(symmetric(3, 2)), S(symmetric(1)), S(symmetric(0))],
+)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
+    """Eigenvalues, ascending, of symmetric or Hermitian matrices. Eigenvalues that coincide share
+    their derivative equally. Reads the symmetric part of a.
+
+    >>> cr.linalg.eigvalsh(cr.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    tensor([1., 3.])
+    """
+    return attempt(np.linalg.eigvalsh, hermitian_part(floating(square(a))), UPLO)
+
+
+# --- eigenvalues of general matrices -------------------------------------------------------------
+
+
+def _left_vectors(v: Any) -> Any:
+    """Inverse of the matrix of eigenvectors, or an error where there are too few of them."""
+    values = np.linalg.svdvals(raw(v))
+    low = np.any(values <= v.shape[-1] * precision(v) * largest(values), axis=-1)
+    if np.any(low):
+        raise MissingDerivative(
+            f"eig: the matrix{in_batch(np.argwhere(low)[0])} is defective (its eigenvectors are "
+            "linearly dependent), and its eigenvalues have no derivative" + at(user_line())
+        )
+    return np.linalg.inv(v)
+
+
+def _without_scale(cv: Any, v: Any) -> Any:
+    """cv without its parts along the vectors, whose norm is one and does not vary.
+
+    Complex vectors may be multiplied by a phase, on which the result must not depend.
+    """
+    along = np.sum(v * cv, axis=-2, keepdims=True)
+    if v.dtype.kind == "c":
+        limit = precision(v) ** 0.5 * np.max(np.abs(raw(cv)), initial=0)
+        if np.any(np.abs(np.imag(raw(along))) > limit):
+            raise MissingDerivative(
+                "eig: the result depends on the phases of complex eigenvectors, which are not "
+                "determined by the matrix" + at(user_line())
+            )
+    return cv - conj(v) * real_part(along)
+
+
+def _eig_cotangent(cw: Any, cv: Any, w: Any, v: Any) -> Any:
+    """V^-T (diag(cw) + V^T cv / gaps) V^T, cv freed of scale; eigenvalues are holomorphic."""
+    pairs = Pairs("eig", raw(w))
+    left = _left_vectors(v).mT
+    g = None if cw is None else left * share(cw, pairs)[..., None, :]
+    if cv is not None:
+        k = v.mT @ _without_scale(cv, v)
+        pairs.need_no_choice(raw(k), raw(cv))
+        by_vectors = left @ (pairs.inverse_gaps(w) * k)
+        g = by_vectors if g is None else g + by_vectors
+    return g @ v.mT
+
+
+def _pull_eig(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
+    (w, v), a = saved
+    return (fit(_eig_cotangent(ct[0], ct[1], w, v), a),)
+
+
+def _push_eig(tangents: Any, y: Any, _a: Any) -> tuple[Any, Any]:
+    (w, v) = y
+    pairs = Pairs("eig", raw(w))
+    if v.dtype.kind == "c":
+        raise MissingDerivative(
+            "eig: the forward derivative of complex eigenvectors is not determined by the matrix "
+            "(their phases are free); use reverse mode, or eigvals" + at(user_line())
+        )
+    m = _left_vectors(v) @ tangents[0] @ v
+    pairs.need_no_choice(raw(m), raw(tangents[0]))
+    dv = v @ (pairs.inverse_gaps(w) * m)
+    dv = dv - v * np.sum(v * dv, axis=-2, keepdims=True)
+    return share(np.sum(m * identity_like(m), axis=-1), pairs), dv
+
+
+@operation(
+    reverse=(lambda ct, y, _a: _eig_cotangent(*ct, *y),),
+    forward=_push_eig,
+    results=2,
+    numpy=(np.linalg.eig,),
+    samples=[S(real_spectrum(3)), S(real_spectrum(2, 3)), S(real_spectrum(1))],
+)
+def eig(a: Any) -> Any:
+    """Eigenvalues and eigenvectors (columns of norm one) of square matrices.
+
+    Raises MissingDerivative where the eigenvectors used have eigenvalues that coincide, for results
+    that depend on the phase of complex eigenvectors, and for defective matrices.
+
+    >>> cr.linalg.eig(cr.tensor([[1.0, 1.0], [0.0, 3.0]])).eigenvalues
+    tensor([1., 3.])
+    """
+    return attempt(np.linalg.eig, square(a))
+
+
+TABLE["eig"].pull = _pull_eig
+
+
+@operation(
+    reverse=(lambda ct, _y, a: _eig_cotangent(ct, None, *eig(a)),),
+    numpy=(np.linalg.eigvals,),
+    samples=[S(real_spectrum(3)), S(real_spectrum(2, 3)), S(complex_gaussian(3, 3))],
+)
+def eigvals(a: Any) -> Any:
+    """Eigenvalues of square matrices, complex where a real matrix has complex ones.
+
+    >>> cr.linalg.eigvals(cr.tensor([[1.0, 1.0], [0.0, 3.0]]))
+    tensor([1., 3.])
+    """
+    return attempt(np.linalg.eigvals, square(a))

@@ -1,0 +1,63 @@
+"""SciPy's special functions as rows: imported when first called (it takes time)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.ops.family import elementwise
+
+Function = Callable[..., Any]
+"""The public function of a row. Where rows name each other, the annotation tells mypy so."""
+
+
+def lazy(name: str) -> Callable[..., Any]:
+    """`scipy.special.<name>`, looked up at the first call."""
+    found: Callable[..., Any] | None = None
+
+    def evaluate(*operands: Any) -> Any:
+        nonlocal found
+        if found is None:
+            from scipy import special
+
+            found = getattr(special, name)
+        return found(*operands)
+
+    evaluate.__name__ = name
+    return evaluate
+
+
+INTEGER = "it is an integer"
+"""Why there is no derivative in an order."""
+
+
+def narrow(order: Any, x: Any) -> Any:
+    """An integer order in the dtype of x, so that it does not widen float32."""
+    if getattr(order, "dtype", None) is None or order.dtype.kind not in "iu":
+        return order
+    return order.astype(x.dtype) if getattr(x, "dtype", order.dtype).kind == "f" else order
+
+
+def floating(operands: Any) -> Any:
+    """Dtype of a result: that of the floating-point arrays among the operands, else float64."""
+    dtypes = [x.dtype for x in operands if hasattr(x, "dtype") and x.dtype.kind == "f"]
+    return np.result_type(*dtypes) if dtypes else np.float64
+
+
+def lazy_of_order(name: str) -> Callable[..., Any]:
+    """The same for functions of an order and an argument."""
+    function = lazy(name)
+    return lambda order, x: function(narrow(order, x), x)
+
+
+def scipy_row(name: str, *partials: Any, scipy: str = "", **fields: Any) -> Callable[..., Any]:
+    """An elementwise row evaluated by SciPy's ufunc of this name, or of the name `scipy`.
+
+    NumPy's dispatch finds the row under the string "scipy.special.<ufunc>".
+    """
+    ufunc = scipy or name
+    aliases = (f"scipy.special.{ufunc}", *fields.pop("numpy", ()))
+    evaluate = lazy_of_order(ufunc) if isinstance(partials[0], str) else lazy(ufunc)
+    return elementwise(name, evaluate, partials, numpy=aliases, **fields)

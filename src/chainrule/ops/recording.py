@@ -1,0 +1,161 @@
+"""Recording: evaluate an operation on values, wrap the result, and make its node where one is wanted.
+
+One of the few modules that are compiled to C where the library is built with a compiler at hand
+(see `setup.py`), as eager speed is decided here. It runs unchanged as Python.
+"""
+
+from __future__ import annotations
+
+import weakref
+from _thread import get_ident
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.graph.node import Node, Spec, Variable, next_order, paused
+from chainrule.graph.writes import owner
+from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, explain
+
+ndarray: Final[Any] = np.ndarray
+generic: Final[Any] = np.generic
+
+KEEP_ANYWAY: Final = 16
+"""An array of at most this many elements is kept whole, where a Spec would cost more to make."""
+
+
+def general(row: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Evaluate a row on any mixture of Tensors, arrays and numbers, and record it."""
+    cls: Any = None
+    values: list[Any] = []
+    nodes: list[Node | None] = []
+    for x in operands:
+        if isinstance(x, Variable):
+            kind: Any = type(x)
+            if cls is None or (kind is not cls and issubclass(kind, cls)):
+                cls = kind
+            values.append(x._value)
+            nodes.append(x._node)
+        else:
+            values.append(as_value(x, row.name))
+            nodes.append(None)
+    try:
+        value = row.evaluate(*values, **params) if params else row.evaluate(*values)
+    except CAUGHT as error:
+        raise explain(row, values, params, error) from None
+    if cls is None:
+        return value
+    return record(row, cls, value, values, tuple(nodes), params)
+
+
+def record(
+    row: Any,
+    cls: Any,
+    value: Any,
+    values: Sequence[Any],
+    nodes: tuple[Node | None, ...],
+    params: dict[str, Any],
+) -> Any:
+    """Wrap a computed value, with a node where one of the operands has one."""
+    if isinstance(value, (tuple, list)):
+        return row.record_results(cls, value, values, nodes, params)
+    if type(value) is ndarray:
+        first = values[0]
+        same = value.ndim != 0 and type(first) is ndarray and value.dtype is first.dtype
+    else:
+        same = type(value) is type(values[0]) and type(value) not in NUMBERS
+    if not same:
+        value = settle(cls, value, values, row, params)
+    out: Variable = cls()
+    out._value = value
+    out._node = None
+    if is_recording(nodes) and row.differentiable and value.dtype.kind in "fc":
+        check_rules(row, nodes, values)
+        node = Node()
+        node.op = row
+        node.inputs = nodes
+        node.params = params
+        node.order = next_order()
+        keeps = row.keeps or (True,) * (1 + len(values))
+        last = len(keeps) - 1  # a row of many operands says of all of them what it says of one
+        saved: list[Any] = [kept(value, keeps[0])]
+        i = 1
+        for v in values:
+            saved.append(kept(v, keeps[i]))
+            if i < last:
+                i += 1
+        node.saved = tuple(saved)
+        if type(value) is ndarray and value.base is not None and row.kind == "movement":
+            node.shown = weakref.ref(owner(value))
+        out._node = node
+    return out
+
+
+def is_recording(nodes: Sequence[Any]) -> bool:
+    """Whether this thread records and one of the operands has a node."""
+    if paused and get_ident() in paused:
+        return False
+    for node in nodes:
+        if node is not None:
+            return True
+    return False
+
+
+def kept(value: Any, needed: bool) -> Any:
+    """What a node keeps of a value: itself where a rule reads it, else its shape and dtype."""
+    if needed or type(value) is not ndarray or value.size <= KEEP_ANYWAY:
+        return value
+    return Spec(value)
+
+
+def settle(cls: Any, value: Any, values: Sequence[Any], row: Any, params: Any) -> Any:
+    """The value as the class of Tensor keeps it: a NumPy scalar for zero dimensions, and the
+    dtype its promotion rules give."""
+    if type(value) is ndarray:
+        if value.ndim == 0:
+            value = value[()]
+    elif type(value) in NUMBERS:
+        value = np.asarray(value)[()]
+    promote = cls._promote
+    return value if promote is None else promote(value, values, row, params)
+
+
+def fit(g: Any, like: Any) -> Any:
+    """Undo broadcasting and promotion: sum g over the axes that were stretched, cast to the dtype.
+
+    `like` is the operand, or its Spec, or None where it is known to have the result's shape and dtype.
+    """
+    if like is None or type(like) in NUMBERS:
+        return g
+    shape = g.shape
+    if shape != like.shape:
+        extra = len(shape) - len(like.shape)
+        axes = tuple(range(extra)) + tuple(
+            i + extra for i, n in enumerate(like.shape) if n == 1 and extra >= 0 and shape[i + extra] != 1
+        )
+        if axes:
+            g = np.add.reduce(g, axis=axes, keepdims=True).reshape(like.shape)
+        else:
+            g = np.broadcast_to(g, like.shape)  # a smaller cotangent stands for a constant array
+    if g.dtype != like.dtype:
+        if g.dtype.kind == "c" and like.dtype.kind != "c":
+            g = g.real
+        if g.dtype != like.dtype:
+            g = g.astype(like.dtype)
+    return g
+
+
+def zeros_like(x: Any) -> Any:
+    """Zeros of the shape and dtype of a value, a Tensor or a Spec."""
+    shape = x.shape
+    return x.dtype.type(0) if shape == () else np.zeros(shape, x.dtype)
+
+
+def filled(ct: Any, results: Any) -> Any:
+    """Zeros for the results that nothing used, so that rules need not ask."""
+    return tuple(zeros_like(r) if c is None else c for c, r in zip(ct, results, strict=True))
+
+
+def raw(x: Any) -> Any:
+    """The plain array of a Tensor or array: for masks and indices that carry no derivative."""
+    return x._value if isinstance(x, Variable) else x

@@ -1,0 +1,97 @@
+"""Functions as methods: `x.exp()`, `x.sum(0)`, `x.clamp_(0, 1)`.
+
+A function of the namespace whose first argument is a tensor is the method of that name, without a
+layer between. In-place forms, whose names end in an underscore, are made of the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.graph.node import Variable
+from chainrule.ops import elementwise as rows
+from chainrule.record.inplace import update
+from chainrule.torch import _elementwise, _indexing, _products, _reductions, _shapes
+from chainrule.torch._tensor import Tensor
+
+NOT_METHODS = frozenset({
+    "broadcast_shapes", "broadcast_tensors", "bucketize", "cartesian_prod", "cat", "cdist",
+    "chain_matmul", "column_stack", "complex", "concat", "concatenate", "dstack", "einsum", "hstack",
+    "isin", "meshgrid", "polar", "polygamma", "row_stack", "searchsorted", "stack", "tensordot",
+    "trapezoid", "trapz", "vstack", "where",
+})  # fmt: skip
+"""Functions of no one tensor in particular, and those that Tensor writes out."""
+
+OTHER_IN_PLACE = frozenset({
+    "addmm", "addmv", "addr", "baddbmm", "index_add", "index_copy", "index_fill", "index_put",
+    "masked_fill", "masked_scatter", "scatter", "scatter_add", "tril", "triu", "cumsum", "cumprod",
+})  # fmt: skip
+"""Functions that have in-place forms besides the elementwise ones."""
+
+ARITHMETIC = {
+    "add": rows.add,
+    "sub": rows.subtract,
+    "subtract": rows.subtract,
+    "mul": rows.multiply,
+    "multiply": rows.multiply,
+    "div": rows.divide,
+    "divide": rows.divide,
+    "pow": rows.power,
+}
+"""In-place forms that optimizers call, made of the operation itself."""
+
+
+def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`x.name_(...)`: x becomes function(x, ...), in its own memory."""
+    label = f"{name}_"
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def change(x: Any, _: Any) -> Any:
+            if isinstance(x, Variable):
+                return function(x, *args, **kwargs)
+            before = type(self)()  # nothing is recorded: x is the plain value
+            before._value, before._node = x, None
+            return function(before, *args, **kwargs)._value
+
+        tracked = [x for x in (*args, *kwargs.values()) if isinstance(x, Variable) and x._node]
+        return update(self, change, tracked[0] if tracked else None, label)
+
+    return _named(method, label, f"`{name}`, in place.")
+
+
+def _arithmetic_in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`x.add_(other, alpha=...)` and its like, with no step more than `x += other` has."""
+    label = f"{name}_"
+    general = _in_place(name, getattr(_elementwise, name))
+
+    def method(self: Any, other: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            return general(self, other, **kwargs)
+        return update(self, function, other, label)
+
+    return _named(method, label, f"`{name}`, in place.")
+
+
+def _named(method: Any, name: str, doc: str) -> Callable[..., Any]:
+    method.__name__, method.__qualname__, method.__doc__ = name, f"Tensor.{name}", doc
+    method.__module__ = __name__
+    return method  # type: ignore[no-any-return]
+
+
+def _install() -> None:
+    for family in (_elementwise, _reductions, _shapes, _indexing, _products):
+        for name in family.__all__:
+            if name in NOT_METHODS:
+                continue
+            function = getattr(family, name)
+            setattr(Tensor, name, function)
+            if name in ARITHMETIC:
+                setattr(Tensor, f"{name}_", _arithmetic_in_place(name, ARITHMETIC[name]))
+            elif family is _elementwise or name in OTHER_IN_PLACE:
+                setattr(Tensor, f"{name}_", _in_place(name, function))
+    for name in ("real", "imag", "equal_", "allclose_"):  # properties; and no in-place forms
+        delattr(Tensor, name)
+
+
+_install()

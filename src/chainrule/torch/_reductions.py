@@ -1,0 +1,577 @@
+"""Reductions, running sums and statistics under PyTorch's names; each is also a method of Tensor.
+
+`max(dim)`, `median` and their like give a named pair (values, indices), and a gradient goes to the
+element selected; `amax`, `amin` and `max()` of a whole tensor share it equally among ties.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ShapeError, at, user_line
+from chainrule.graph.node import Variable
+from chainrule.ops import cumulative, elementwise, indexing, linalg, reduction, selection, statistics
+from chainrule.ops.table import raw
+from chainrule.torch import _results
+from chainrule.torch._arguments import axes, dimension, numpy_names
+from chainrule.torch._dtypes import checked
+
+__all__ = [
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "argsort", "bincount",
+    "corrcoef", "count_nonzero", "cov", "cummax", "cummin", "cumprod", "cumsum", "diff", "dist",
+    "histc", "kthvalue", "log_softmax", "logcumsumexp", "logsumexp", "max", "mean", "median",
+    "min", "mode", "msort", "nanmean", "nanmedian", "nansum", "norm", "prod", "quantile",
+    "softmax", "sort", "std", "std_mean", "sum", "topk", "trapezoid", "trapz", "unique", "var",
+    "var_mean",
+]  # fmt: skip
+
+
+def sum(
+    input: Any,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Any = None,
+    keepdims: bool = False,
+) -> Any:
+    """Sum over `dim` (all dimensions by default).
+
+    >>> torch.sum(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([4., 6.])
+    """
+    if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
+        return reduction.sum(input)
+    over = axes(dim if axis is None else axis)
+    return reduction.sum(input, over, checked(dtype), keepdim or keepdims)
+
+
+def mean(
+    input: Any,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Any = None,
+    keepdims: bool = False,
+) -> Any:
+    """Arithmetic mean over `dim` (all dimensions by default).
+
+    >>> torch.mean(torch.tensor([1.0, 2.0, 6.0]))
+    tensor(3.)
+    """
+    over = axes(dim if axis is None else axis)
+    return reduction.mean(input, over, checked(dtype), keepdim or keepdims)
+
+
+@numpy_names
+def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Product over `dim` (all dimensions by default).
+
+    >>> torch.prod(torch.tensor([2.0, 3.0]))
+    tensor(6.)
+    """
+    return reduction.prod(input, axes(dim), checked(dtype), keepdim)
+
+
+@numpy_names
+def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Sum over `dim`, NaN counting as zero."""
+    return statistics.nansum(input, axes(dim), checked(dtype), keepdim)
+
+
+@numpy_names
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Mean over `dim` of what is not NaN."""
+    return statistics.nanmean(input, axes(dim), checked(dtype), keepdim)
+
+
+# --- spread --------------------------------------------------------------------------------------
+
+
+def _freedom(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
+    """(dim, correction) from either way of giving them."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 1 if unbiased is None else int(unbiased)
+    return axes(dim), correction
+
+
+@numpy_names
+def var(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Any:
+    """Variance over `dim`; the divisor is n - correction, n - 1 by default.
+
+    >>> torch.var(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
+    over, less = _freedom(dim, unbiased, correction)
+    return reduction.var(input, over, less, keepdim)
+
+
+@numpy_names
+def std(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Any:
+    """Standard deviation over `dim`; the divisor is n - correction, n - 1 by default.
+
+    >>> torch.std(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
+    over, less = _freedom(dim, unbiased, correction)
+    return reduction.std(input, over, less, keepdim)
+
+
+def var_mean(input: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """(variance, mean), with the arguments of `var`."""
+    return var(input, *args, **kwargs), _mean_as(input, *args, **kwargs)
+
+
+def std_mean(input: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """(standard deviation, mean), with the arguments of `std`."""
+    return std(input, *args, **kwargs), _mean_as(input, *args, **kwargs)
+
+
+@numpy_names
+def _mean_as(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
+    return reduction.mean(input, _freedom(dim, unbiased, correction)[0], None, keepdim)
+
+
+# --- extremes ------------------------------------------------------------------------------------
+
+
+def _selected(kind: Any, input: Any, dim: int, keepdim: bool, indices: Any) -> Any:
+    """The named pair of the elements at positions along `dim` (kept as an axis) and the positions."""
+    if not input.ndim:
+        return kind(elementwise.positive(input), indices)
+    values = indexing.take_along_axis(input, indices, dim)
+    if keepdim:
+        return kind(values, indices)
+    return kind(values.squeeze(dim), indices.squeeze(dim))
+
+
+def _like(input: Any, value: Any) -> Any:
+    """A constant of the class of `input` (integers of PyTorch's width)."""
+    out = type(input)()
+    value = np.asarray(value)
+    out._value = value if value.ndim else value[()]
+    out._node = None
+    return out
+
+
+def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
+    """`max` and `min` in their three forms."""
+    if isinstance(dim, Variable):
+        return getattr(elementwise, name + "imum")(input, dim)
+    if dim is None:
+        return getattr(reduction, name)(input)
+    axis = dimension(dim, input.ndim, name)
+    position = getattr(np, "arg" + name)
+    at = position(raw(input), axis, keepdims=True) if input.ndim else 0
+    return _selected(getattr(_results, name), input, axis, keepdim, _like(input, at))
+
+
+@numpy_names
+def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The largest element; along `dim`, (values, indices); of two tensors, the larger by element.
+
+    >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1).values
+    tensor([5., 4.])
+    """
+    return _extreme(input, dim if other is None else other, keepdim, "max")
+
+
+@numpy_names
+def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The smallest element; along `dim`, (values, indices); of two tensors, the smaller by element.
+
+    >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1).indices
+    tensor([0, 0])
+    """
+    return _extreme(input, dim if other is None else other, keepdim, "min")
+
+
+@numpy_names
+def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element over `dim`; a gradient is shared equally among ties.
+
+    >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
+    tensor([5., 4.])
+    """
+    return reduction.max(input, axes(dim), keepdim)
+
+
+@numpy_names
+def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element over `dim`; a gradient is shared equally among ties."""
+    return reduction.min(input, axes(dim), keepdim)
+
+
+@numpy_names
+def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """(min, max) over `dim`.
+
+    >>> torch.aminmax(torch.tensor([3.0, 1.0])).min
+    tensor(1.)
+    """
+    return _results.aminmax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+@numpy_names
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Position of the first largest element, along `dim` or in the flattened tensor."""
+    return reduction.argmax(input, dim, keepdim)
+
+
+@numpy_names
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Position of the first smallest element, along `dim` or in the flattened tensor."""
+    return reduction.argmin(input, dim, keepdim)
+
+
+@numpy_names
+def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether all elements are true."""
+    return reduction.all(input, axes(dim), keepdim)
+
+
+@numpy_names
+def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether some element is true."""
+    return reduction.any(input, axes(dim), keepdim)
+
+
+@numpy_names
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """How many elements are not zero."""
+    return reduction.count_nonzero(input, axes(dim))
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+
+@numpy_names
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    """(values, indices) in ascending or descending order along `dim`.
+
+    >>> torch.sort(torch.tensor([3.0, 1.0])).values
+    tensor([1., 3.])
+    """
+    if not input.ndim:
+        return _results.sort(elementwise.positive(input), _like(input, 0))
+    order = selection.argsort(input, dim, descending)
+    return _selected(_results.sort, input, dim, True, order)
+
+
+@numpy_names
+def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    """Positions that put the elements in order along `dim`."""
+    return selection.argsort(input, dim, descending) if input.ndim else _like(input, 0)
+
+
+@numpy_names
+def msort(input: Any) -> Any:
+    """The elements in ascending order along the first dimension."""
+    return selection.sort(input, 0)
+
+
+@numpy_names
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """(values, indices) of the k largest, or smallest, elements along `dim`.
+
+    >>> torch.topk(torch.tensor([1.0, 4.0, 3.0]), 2).values
+    tensor([4., 3.])
+    """
+    return _results.topk(*selection.topk(input, k, dim, largest))
+
+
+@numpy_names
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """(value, index) of the k-th smallest element along `dim`, k counted from 1.
+
+    >>> torch.kthvalue(torch.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor(2.)
+    """
+    return _kth(_results.kthvalue, input, k, dim, keepdim)
+
+
+def _kth(kind: Any, input: Any, k: int, dim: int, keepdim: bool) -> Any:
+    size = input.shape[dim] if input.ndim else 1
+    if not 1 <= k <= size:
+        raise ShapeError(f"{kind.__name__}: k={k} of {size} elements" + at(user_line()))
+    if not input.ndim:
+        return _selected(kind, input, 0, keepdim, _like(input, 0))
+    order = np.argsort(raw(input), axis=dim, kind="stable").take([k - 1], dim)
+    return _selected(kind, input, dim, keepdim, _like(input, order))
+
+
+@numpy_names
+def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The lower of the middle elements; along `dim`, (values, indices).
+
+    >>> torch.median(torch.tensor([3.0, 1.0, 2.0, 5.0]))
+    tensor(2.)
+    """
+    return _median(_results.median, input, dim, keepdim, skip=False)
+
+
+@numpy_names
+def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """`median` of what is not NaN."""
+    return _median(_results.nanmedian, input, dim, keepdim, skip=True)
+
+
+def _median(kind: Any, input: Any, dim: int | None, keepdim: bool, skip: bool) -> Any:
+    if dim is None:
+        flat = input.reshape(-1)
+        return _median(kind, flat, 0, False, skip).values
+    value = np.atleast_1d(raw(input))
+    nan = np.isnan(value) if value.dtype.kind == "f" else np.zeros(value.shape, bool)
+    count = value.shape[dim] - np.sum(nan, dim, keepdims=True) * skip
+    rank = np.maximum(count - 1, 0) // 2
+    order = np.argsort(value, axis=dim, kind="stable")  # NaN comes last
+    where = np.take_along_axis(order, rank, dim)
+    if not skip:  # a NaN is the median of what it is among
+        where = np.where(nan.any(dim, keepdims=True), nan.argmax(dim, keepdims=True), where)
+    if not input.ndim:
+        where = where[0]
+    return _selected(kind, input, dim, keepdim, _like(input, where))
+
+
+@numpy_names
+def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
+    """(value, index) of the element that occurs most often along `dim`, the smallest of several.
+
+    >>> torch.mode(torch.tensor([3.0, 1.0, 3.0])).values
+    tensor(3.)
+    """
+    value = np.atleast_1d(raw(input))
+
+    def last_of_most_frequent(row: Any) -> Any:
+        found, counts = np.unique(row, return_counts=True)
+        return np.flatnonzero(row == found[counts.argmax()])[-1]
+
+    at = np.expand_dims(np.apply_along_axis(last_of_most_frequent, dim, value), dim)
+    return _selected(_results.mode, input, dim, keepdim, _like(input, at))
+
+
+@numpy_names
+def quantile(
+    input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Any:
+    """The q-th quantiles (q from 0 to 1) over `dim`; those of several q come first.
+
+    >>> torch.quantile(torch.tensor([1.0, 2.0, 4.0]), 0.75)
+    tensor(3.)
+    """
+    return statistics.quantile(input, raw(q), dim, interpolation, keepdim)
+
+
+@numpy_names
+def unique(
+    input: Any,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The different elements (or slices along `dim`) in order, and where and how often they occur.
+
+    >>> torch.unique(torch.tensor([2, 1, 2]))
+    tensor([1, 2])
+    """
+    found = np.unique(
+        raw(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim
+    )
+    if not isinstance(found, tuple):
+        return _like(input, found)
+    parts = [_like(input, part) for part in found]
+    if return_inverse and dim is None:
+        parts[1] = parts[1].reshape(input.shape)
+    return tuple(parts)
+
+
+def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each integer from 0 occurs, or the sum of the weights where it does.
+
+    >>> torch.bincount(torch.tensor([0, 2, 2]))
+    tensor([1, 0, 2])
+    """
+    return _like(input, np.bincount(raw(input), raw(weights), minlength))
+
+
+def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
+    """Histogram: how many elements fall in each of `bins` equal intervals.
+
+    >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=2, min=0, max=4)
+    tensor([2., 1.])
+    """
+    value = raw(input)
+    bounds = (min, max) if min != max else (value.min(), value.max())
+    return _like(input, np.histogram(value, bins, bounds)[0].astype(value.dtype))
+
+
+# --- exponentials and norms ------------------------------------------------------------------------
+
+
+@numpy_names
+def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    """log of the sum of exp over `dim`, without overflow.
+
+    >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), 0)
+    tensor(1000.6931)
+    """
+    return reduction.logsumexp(input, axes(dim), keepdim)
+
+
+@numpy_names
+def softmax(input: Any, dim: int, dtype: Any = None) -> Any:
+    """exp along `dim`, divided by its sum.
+
+    >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
+    tensor([0.5000, 0.5000])
+    """
+    return reduction.softmax(cast(input, dtype), dim)
+
+
+@numpy_names
+def log_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
+    """log of `softmax`, exact where that rounds to zero.
+
+    >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
+    tensor([-0.6931, -0.6931])
+    """
+    return reduction.log_softmax(cast(input, dtype), dim)
+
+
+def cast(input: Any, dtype: Any) -> Any:
+    """`input` in the dtype given, if one is."""
+    return input if dtype is None else input.astype(checked(dtype))
+
+
+@numpy_names
+def norm(
+    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Any:
+    """The p-norm over `dim`, of all elements by default; "fro" and 2 are the Euclidean norm.
+
+    >>> torch.norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    input = cast(input, dtype)
+    if p == "nuc":
+        return linalg.matrix_norm(input, keepdims=keepdim, ord="nuc")
+    order = 2 if p in ("fro", None) else p
+    return linalg.vector_norm(input, axis=axes(dim), keepdims=keepdim, ord=order)
+
+
+def dist(input: Any, other: Any, p: float = 2) -> Any:
+    """The p-norm of the difference.
+
+    >>> torch.dist(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
+    tensor(5.)
+    """
+    return norm(input - other, p)
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+@numpy_names
+def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """Running sum along `dim`.
+
+    >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), 0)
+    tensor([1., 3., 6.])
+    """
+    return cumulative.cumulative_sum(input, dim, checked(dtype))
+
+
+@numpy_names
+def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """Running product along `dim`."""
+    return cumulative.cumulative_prod(input, dim, checked(dtype))
+
+
+@numpy_names
+def logcumsumexp(input: Any, dim: int) -> Any:
+    """log of the running sum of exp along `dim`, without overflow."""
+    return cumulative.logcumsumexp(input, dim)
+
+
+def _running(kind: Any, input: Any, dim: int, accumulate: Any) -> Any:
+    if not input.ndim:
+        return kind(elementwise.positive(input), _like(input, 0))
+    value = raw(input)
+    extreme = accumulate(value, dim)
+    shape = [1] * value.ndim
+    shape[dim] = -1
+    places = np.arange(value.shape[dim]).reshape(shape)
+    reached = np.where((value == extreme) | np.isnan(value), places, 0)
+    return _selected(kind, input, dim, True, _like(input, np.maximum.accumulate(reached, dim)))
+
+
+@numpy_names
+def cummax(input: Any, dim: int) -> Any:
+    """(values, indices) of the largest element so far along `dim`.
+
+    >>> torch.cummax(torch.tensor([1.0, 3.0, 2.0]), 0).values
+    tensor([1., 3., 3.])
+    """
+    return _running(_results.cummax, input, dim, np.maximum.accumulate)
+
+
+@numpy_names
+def cummin(input: Any, dim: int) -> Any:
+    """(values, indices) of the smallest element so far along `dim`."""
+    return _running(_results.cummin, input, dim, np.minimum.accumulate)
+
+
+@numpy_names
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """The n-th differences of neighbors along `dim`.
+
+    >>> torch.diff(torch.tensor([1.0, 4.0, 9.0]))
+    tensor([3., 5.])
+    """
+    return cumulative.diff(input, n, dim, prepend, append)
+
+
+@numpy_names
+def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, dim: int = -1) -> Any:
+    """Integral along `dim` by the trapezoidal rule."""
+    return statistics.trapezoid(y, x, dx, dim)
+
+
+trapz = trapezoid
+
+
+def cov(input: Any, *, correction: float = 1) -> Any:
+    """Covariance matrix of the variables in the rows.
+
+    >>> torch.cov(torch.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    return statistics.cov(input, ddof=correction)
+
+
+def corrcoef(input: Any) -> Any:
+    """Correlation coefficients of the variables in the rows."""
+    return statistics.corrcoef(input)

@@ -1,0 +1,1 @@
+"""The transforms: recipes over the walks of `chainrule.derive`."""

@@ -1,0 +1,9 @@
+"""Settings that hold for all tests."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# the first example of a property pays for imports and caches, so a deadline would test the machine
+settings.register_profile("chainrule", deadline=None, max_examples=50)
+settings.load_profile("chainrule")

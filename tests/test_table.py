@@ -1,0 +1,102 @@
+"""Every row of the operation table, checked in every respect that `checks.py` knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from checks import call, check_row, differentiable_operands, samples_of
+
+import chainrule as cr
+from chainrule.derive.reverse import reverse
+from chainrule.ops.table import TABLE, ZERO
+
+ROWS = sorted(TABLE)
+DIFFERENTIABLE = [n for n in ROWS if TABLE[n].differentiable]
+
+
+def test_the_table_is_not_empty() -> None:
+    """The loops below run over something."""
+    assert len(ROWS) > 250
+    assert len(DIFFERENTIABLE) > 180
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_row(name: str) -> None:
+    """Value, forward, reverse, second order and dtypes of each of the row's samples."""
+    check_row(name)
+
+
+@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if TABLE[n].special and TABLE[n].kind == "elementwise"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_zero_cotangent_stays_zero_at_special_points(name: str) -> None:
+    """At kinks, poles and infinities a cotangent of zero gives zero, never NaN."""
+    row = TABLE[name]
+    for point in row.special:
+        inside = [
+            np.array([2]) if isinstance(d, str) else np.array([0.4 * d[0] + 0.6 * d[1]])
+            for d in row.domain
+        ]
+        for i in differentiable_operands(row, inside):
+            operands = list(inside)
+            operands[i] = np.array([point])
+            xs = [cr.tensor(x, requires_grad=(k == i)) for k, x in enumerate(operands)]
+            y = row.function(*xs)
+            if y._node is None:
+                continue
+            (g,) = reverse(((y._node, np.zeros(1)),)).values()
+            np.testing.assert_array_equal(g, [0.0], err_msg=f"{name} in operand {i} at {point}")
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if samples_of(TABLE[n])])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_non_contiguous_operands(name: str) -> None:
+    """A transposed or strided operand gives the value of its contiguous copy, and the gradient."""
+    from checks import Program, pullback
+
+    row = TABLE[name]
+    rng = np.random.default_rng(0)
+    for sample in samples_of(row):
+        program = Program(row, sample, rng)
+        plain = program.values(program.at)
+        program.operands = [_strided(x) for x in program.operands]
+        at = [program.operands[i] for i in program.where]
+        for a, b in zip(program.values(at), plain, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=name)
+        if program.where:
+            cts = [c if p.dtype.kind in "fc" else np.zeros(c.shape) for c, p in zip(program.random_like(plain), plain, strict=True)]
+            for a, b in zip(pullback(program, at, cts), pullback(program, program.at, cts), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+def _strided(x: np.ndarray) -> np.ndarray:
+    """The same values, every other element of a larger array."""
+    if not x.ndim:
+        return x
+    wide = np.empty((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    wide[..., ::2] = x
+    return wide[..., ::2]
+
+
+def test_every_rule_is_written_or_says_why_not() -> None:
+    """No differentiable row leaves an operand without a rule, ZERO, or a reason."""
+    for name in DIFFERENTIABLE:
+        row = TABLE[name]
+        if row.kind == "composite" or callable(row.reverse):
+            continue
+        assert len(row.reverse) == row.arity, name
+        for rule in row.reverse:
+            assert callable(rule) or rule is ZERO or (isinstance(rule, str) and len(rule) > 10), name
+
+
+def test_checks_can_fail() -> None:
+    """A row with a wrong derivative does not pass."""
+    row = TABLE["sin"]
+    right = row.pull
+    row.pull = lambda ct, saved, node: [ct * np.sin(saved[1])]
+    try:
+        with pytest.raises(AssertionError, match="forward against reverse"):
+            check_row("sin")
+    finally:
+        row.pull = right
+    assert call(row, [np.float64(0.0)], samples_of(row)[0]) == [0.0]
