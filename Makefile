@@ -4,35 +4,44 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Modules that setup.py compiles: the package is built again where one of them has changed.
+COMPILED := $(shell sed -n 's/^ *"\(src[^"]*[.]py\)",$$/\1/p' setup.py)
+EXTRA = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")
+
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: venv demo test test-peers bench format clean
 
-venv: $(VENV)/.with-test
+venv: $(VENV)/.package $(VENV)/.with-test
 
 $(VENV)/.made:
 	$(PYTHON) -m venv --clear $(VENV)
 	touch $@
 
-# .with-demo, .with-test, .with-peers: the package with those of its extras
-$(VENV)/.with-%: $(VENV)/.made pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+$(VENV)/.package: $(VENV)/.made pyproject.toml setup.py $(COMPILED)
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-demo: $(VENV)/.with-demo
+# .with-demo, .with-test, .with-peers: what the package's extras of these names list
+$(VENV)/.with-%: $(VENV)/.made pyproject.toml
+	$(BIN)/python -c '$(EXTRA)' > $@.txt
+	$(BIN)/python -m pip install --quiet --requirement $@.txt
+	touch $@
+
+demo: $(VENV)/.package $(VENV)/.with-demo
 	$(BIN)/python examples/demo.py
 
-test: $(VENV)/.with-test
+test: $(VENV)/.package $(VENV)/.with-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto -m "not peers"
 
-test-peers: $(VENV)/.with-test $(VENV)/.with-peers
+test-peers: $(VENV)/.package $(VENV)/.with-test $(VENV)/.with-peers
 	$(BIN)/pytest --numprocesses auto -m peers
 
-bench: $(VENV)/.with-peers
+bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks
 
 format: $(VENV)/.with-test
@@ -41,4 +50,5 @@ format: $(VENV)/.with-test
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	find src -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -132,13 +132,14 @@ def microseconds(run: Callable[[], Any]) -> float:
 
 def check(runs: dict[str, Callable[[], Any]]) -> None:
     """All contestants must find the same gradient."""
-    found = {name: np.concatenate([np.ravel(g) for g in _listed(run())]) for name, run in runs.items()}
+    found = {name: _flat(run()) for name, run in runs.items()}
     for gradient in found.values():
         np.testing.assert_allclose(gradient, found["chainrule"], rtol=1e-9, atol=1e-12)
 
 
-def _listed(gradients: Any) -> Any:
-    return gradients if isinstance(gradients, (list, tuple)) else [gradients]
+def _flat(gradients: Any) -> Any:
+    several = isinstance(gradients, (list, tuple))
+    return np.concatenate([np.ravel(g) for g in (gradients if several else [gradients])])
 
 
 def main() -> None:

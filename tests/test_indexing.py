@@ -114,6 +114,22 @@ def test_repeated_places_add_up(dtype: Any, size: int) -> None:
     y = indexing.put(g, index, (20, 2, 3))
     assert y.dtype == dtype
     np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(indexing.add_at(expected, g, index), 2 * expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex64, np.int64])
+@pytest.mark.parametrize("shape", [(7,), (40, 50)])
+def test_repeated_rows_add_up(dtype: Any, shape: tuple[int, ...]) -> None:
+    index = RNG.integers(-9, 9, shape)
+    index.flat[0] = -9
+    g = RNG.integers(-5, 5, (*shape, 2, 3)).astype(dtype)
+    expected = np.zeros((9, 2, 3), dtype)
+    np.add.at(expected, index, g)
+    y = indexing.put(g, index, (9, 2, 3))
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, expected)
+    with pytest.raises(IndexError):
+        indexing.put(g, index, (8, 2, 3))
 
 
 def test_a_float_is_not_cut_to_an_integer() -> None:

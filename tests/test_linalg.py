@@ -1,4 +1,4 @@
-"""Linear algebra where the table's samples do not reach: singular, tied, rank-deficient, complex."""
+"""Linear algebra where the samples do not reach: singular, tied, rank-deficient, complex."""
 
 from __future__ import annotations
 
@@ -185,11 +185,15 @@ def test_least_squares_of_deficient_rank(k: int | None, rng: np.random.Generator
     """Against the pseudo-inverse, along perturbations that keep the rank."""
     left, right = rng.standard_normal((5, 2)), rng.standard_normal((2, 3))
     b = rng.standard_normal(5 if k is None else (5, k))
-    for pinv_by in (
+    solutions = (
         lambda x: np.linalg.pinv(x, rtol=1e-10) @ b,
         lambda x: np.linalg.lstsq(x, b, 1e-10)[0],
-    ):
-        f = lambda x, p=pinv_by: np.sum(p(x @ right) ** 2)  # noqa: E731
+    )
+    for solution in solutions:
+
+        def f(x: Any, solution: Any = solution) -> Any:
+            return np.sum(solution(x @ right) ** 2)
+
         np.testing.assert_allclose(gradient(f, left)[0], differences(f, left), rtol=1e-6, atol=1e-6)
 
 

@@ -50,6 +50,8 @@ def array_function(
 ) -> Any:
     """`np.sum(t)`, `np.linalg.solve(t, u)`: NumPy's hook for its other functions."""
     function = NUMPY.get(func)
+    if function is None:  # of modules that are loaded when first used, by name
+        function = NUMPY.get(f"{func.__module__}.{func.__name__}")
     if function is not None:
         if "out" in kwargs or "where" in kwargs or "initial" in kwargs:
             kwargs = dict(kwargs)

@@ -83,7 +83,7 @@ class Tensor(Variable):
     __ge__ = _operator(elementwise.greater_equal)
     __eq__ = _operator(elementwise.equal)  # type: ignore[assignment]
     __ne__ = _operator(elementwise.not_equal)  # type: ignore[assignment]
-    __matmul__ = contraction.matmul
+    __matmul__ = _operator(contraction.matmul)
 
     def __rmatmul__(self, other: Any) -> Self:
         return contraction.matmul(other, self)

@@ -15,13 +15,15 @@ import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.errors import GraphError, NaNError
-from chainrule.graph.node import Node, Spec, Variable, hooked
+from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked, next_order
 from chainrule.ops.hot import careful
+from chainrule.ops.recording import everywhere
 from chainrule.ops.table import SELECT
 from chainrule.graph import writes
 from chainrule.graph.writes import check_written
 
 ndarray: Final[Any] = np.ndarray
+generic: Final[Any] = np.generic
 
 
 def reverse(
@@ -112,9 +114,9 @@ def _walk(
         if hooked and order in hooked:
             if not final:
                 raise _Again
-            ct = _run_hooks(node, ct)
+            ct = _run_hooks(node, in_full(ct, node))
         if targets is not None and order in targets:
-            found[node] = ct
+            found[node] = in_full(ct, node)
         saved = node.saved
         if saved is None:
             raise freed(op)
@@ -122,6 +124,8 @@ def _walk(
             check_written(node, users.get(order, order))
         if wrap is not None:
             saved = as_variables(wrap, node)
+        if isinstance(ct, generic) and op.kind != "elementwise" and saved[0].shape:
+            ct = everywhere(ct, saved[0].shape)  # elementwise rules take a scalar for a constant
         visited.append(node)
         inputs = node.inputs
         for n, g in zip(inputs, op.pull(ct, saved, node)):  # noqa: B905 - strict costs 100 ns a node
@@ -143,9 +147,10 @@ def _walk(
                     following = n
                 else:
                     heappush(heap, (-below, n))
-    if hooked:
-        for leaf in found:
-            if leaf.op is None and leaf.order in hooked:
+    for leaf in found:
+        if leaf.op is None:
+            found[leaf] = in_full(found[leaf], leaf)
+            if hooked and leaf.order in hooked:
                 if not final:
                     raise _Again
                 found[leaf] = _run_hooks(leaf, found[leaf])
@@ -158,6 +163,21 @@ def _walk(
             if node.op is not SELECT:
                 node.saved = None
     return found
+
+
+def in_full(ct: Any, node: Node) -> Any:
+    """A cotangent as an array of the result's shape, where a scalar stood for a constant one."""
+    if not isinstance(ct, generic):
+        return ct
+    if isinstance(node, Leaf):
+        shape = node.spec.shape
+    elif node.saved is None:
+        raise freed(node.op)
+    elif node.saved[0] is not None:
+        shape = node.saved[0].shape
+    else:
+        shape = np.broadcast_shapes(*[np.shape(x) for x in node.saved[1:]])
+    return everywhere(ct, shape) if shape else ct
 
 
 def _has_nan(g: Any) -> bool:
@@ -186,12 +206,12 @@ def as_variables(wrap: type[Variable], node: Node) -> tuple[Any, ...]:
 
 
 def _selected(whole: Node, index: int, count: int) -> Node:
-    """A node for one result of an operation with several, recorded just after it."""
+    """A new node for one result of an operation with several, for rules to record upon."""
     node = Node()
     node.op, node.inputs, node.params = SELECT, (whole,), {"index": index, "count": count}
     assert whole.saved is not None
     node.saved = (Spec(whole.saved[0][index]), None)
-    node.order = whole.order + (index + 1) / (count + 1)  # type: ignore[assignment]
+    node.order = next_order()
     return node
 
 

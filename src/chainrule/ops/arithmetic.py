@@ -139,7 +139,7 @@ reciprocal = elementwise(
 def _power_by_base(_y: Any, a: Any, b: Any) -> Any:
     """b * a**(b - 1), which is 0 for b = 0 whatever a is."""
     if type(b) is int or type(b) is float:
-        return 2 * a if b == 2 else b * a ** (b - 1) if b else 0.0
+        return a + a if b == 2 else b * a ** (b - 1) if b else 0.0
     both = (a == 0) & (b == 0)
     return np.where(both, 0, b * np.where(both, 1, a) ** (b - 1))
 

@@ -70,7 +70,7 @@ def linear_recurrence(a: Any, b: Any, axis: int = -1) -> Any:
 
     The coefficient a[0] is not used.
 
-    >>> cr.linear_recurrence(cr.tensor([0.0, 2.0, 2.0]), cr.tensor([1.0, 0.0, 1.0]))
+    >>> linear_recurrence(cr.tensor([0.0, 2.0, 2.0]), cr.tensor([1.0, 0.0, 1.0]))
     tensor([1., 2., 5.])
     """
     a, b = np.asarray(a), np.asarray(b)

@@ -110,9 +110,9 @@ def cofactor(a: Any) -> Any:
     Near singular matrices it is computed from the singular values, which is stable there
     (G. W. Stewart, On the adjugate matrix, 1998).
 
-    >>> cr.linalg.cofactor(cr.tensor([[2.0, 0.0], [0.0, 4.0]]))
-    tensor([[4., 0.],
-            [0., 2.]])
+    >>> cr.linalg.cofactor(cr.tensor([[2.0, 0.0], [0.0, 0.5]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 2.0000]])
     """
     a = floating(square(a))
     inverse = _inverse(a, -0.5)
@@ -170,10 +170,10 @@ def cofactor_derivative(a: Any, direction: Any) -> Any:
     It is symmetric as a bilinear form, being the second derivative of the determinant, and exact at
     singular matrices.
 
-    >>> x = cr.tensor([[2.0, 0.0], [0.0, 4.0]])
+    >>> x = cr.tensor([[2.0, 0.0], [0.0, 0.5]])
     >>> cr.linalg.cofactor_derivative(x, x)
-    tensor([[4., 0.],
-            [0., 2.]])
+    tensor([[0.5000, 0.0000],
+            [0.0000, 2.0000]])
     """
     a = floating(square(a))
     e = direction

@@ -95,7 +95,7 @@ def put_diagonal(
 ) -> Any:
     """Zeros of this shape with x on the diagonals that `diagonal` would take.
 
-    >>> cr.put_diagonal(cr.tensor([1.0, 2.0]), (2, 3), offset=1)
+    >>> put_diagonal(cr.tensor([1.0, 2.0]), (2, 3), offset=1)
     tensor([[0., 1., 0.],
             [0., 0., 2.]])
     """

@@ -6,6 +6,7 @@ that the reverse rule, an Einstein sum again, is a matter of moving letters.
 
 from __future__ import annotations
 
+import functools
 import math
 from _thread import get_ident
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ _LETTERS: Final = sorted(ascii_letters)
 # --- patterns ----------------------------------------------------------------------------------
 
 
-def explicit(subscripts: str, dims: Sequence[int]) -> str:
+@functools.lru_cache(maxsize=1024)
+def explicit(subscripts: str, dims: tuple[int, ...]) -> str:
     """The pattern without blanks and ellipses, its output written out, for operands of these dims.
 
     explicit("i...,i...", (2, 2)) == "ia,ia->a"
@@ -112,13 +114,15 @@ def _sum(factors: Sequence[tuple[str, Any]], out: str) -> Any:
     return reported(contract(operands, subscripts=subscripts))
 
 
-def _terms(words: Sequence[str], operands: Sequence[Any]) -> int:
-    """Number of products in the sum."""
+def _is_large(words: Sequence[str], operands: Sequence[Any]) -> bool:
+    """Whether the sum has many products."""
+    if math.prod([max(np.size(x), 1) for x in operands]) <= _SMALL:  # a bound, found faster
+        return False
     sizes: dict[str, int] = {}
     for word, x in zip(words, operands, strict=True):
         for letter, n in zip(word, np.shape(x), strict=True):
             sizes[letter] = max(n, sizes.get(letter, 1))
-    return math.prod(sizes.values())
+    return math.prod(sizes.values()) > _SMALL
 
 
 @operation(
@@ -149,7 +153,7 @@ def _terms(words: Sequence[str], operands: Sequence[Any]) -> int:
 def contract(operands: Sequence[Any], subscripts: str, optimize: Any = None) -> Any:
     """Einstein sum of a sequence of operands, its pattern in explicit form (see `einsum`)."""
     if optimize is None:
-        optimize = _terms(subscripts.partition("->")[0].split(","), operands) > _SMALL
+        optimize = _is_large(subscripts.partition("->")[0].split(","), operands)
     y = np.einsum(subscripts, *operands, optimize=optimize)
     # of one operand NumPy gives a view where it can; a result of its own is what an operation gives
     return y.copy() if len(operands) == 1 and type(y) is np.ndarray else y
@@ -172,7 +176,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
     """
     if not isinstance(subscripts, str):
         subscripts, operands = _from_lists((subscripts, *operands))  # type: ignore[assignment]
-    dims = [x._value.ndim if isinstance(x, Variable) else np.ndim(x) for x in operands]
+    dims = tuple(x._value.ndim if isinstance(x, Variable) else np.ndim(x) for x in operands)
     return contract(operands, subscripts=explicit(subscripts, dims), optimize=optimize)
 
 

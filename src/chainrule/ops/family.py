@@ -47,10 +47,8 @@ def elementwise(
     row.keeps = needs(partials, 1 + arity) if partials else (False,) * (1 + arity)
     if isinstance(evaluate, np.ufunc):
         row.numpy = (*row.numpy, evaluate)
-    calls, pull = hot.make(row, python or evaluate)
-    row.call, row.reflected = calls
-    if partials:
-        row.pull = pull
+    row.call, row.reflected = hot.calls(row, python or evaluate)
+    row.pull = hot.elementwise_pull(row)
     function = _named(row, arity)
     register(row, function)
     return function

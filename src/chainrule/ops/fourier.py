@@ -3,6 +3,8 @@
 The matrix of a complex transform is symmetric, so the transpose of `fft` is `fft`. Those between
 real and half-spectrum arrays are each other's transposes up to weights: a frequency that stands for
 two counts twice. Transforms over several axes are made of those over one.
+
+`numpy.fft` is not loaded with NumPy but when first used: the rows name its functions by strings.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ def _real(*shape: int) -> tuple[int, ...]:
     reverse=(_fft_reverse,),
     linear=(0,),
     kind="linear",
-    numpy=(np.fft.fft,),
+    numpy=("numpy.fft.fft",),
     samples=[*_samples(_real), *_samples(_drawn_complex)],
 )
 def fft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
@@ -87,7 +89,7 @@ def fft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     reverse=(_ifft_reverse,),
     linear=(0,),
     kind="linear",
-    numpy=(np.fft.ifft,),
+    numpy=("numpy.fft.ifft",),
     samples=[*_samples(_real), *_samples(_drawn_complex)],
 )
 def ifft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
@@ -119,7 +121,7 @@ def _rfft_reverse(ct: Any, _y: Any, _x: Any, n: int | None, axis: int, norm: Nor
     reverse=(_rfft_reverse,),
     linear=(0,),
     kind="linear",
-    numpy=(np.fft.rfft,),
+    numpy=("numpy.fft.rfft",),
     samples=[*_samples(_real), S((1,)), S((3, 6), n=1)],
 )
 def rfft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
@@ -141,7 +143,7 @@ def _irfft_reverse(ct: Any, _y: Any, _x: Any, n: int | None, axis: int, norm: No
     reverse=(_irfft_reverse,),
     linear=(0,),
     kind="linear",
-    numpy=(np.fft.irfft,),
+    numpy=("numpy.fft.irfft",),
     samples=[
         *_samples(_drawn_complex),
         S((4,)),
@@ -159,7 +161,7 @@ def irfft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> An
 
 
 @composite(
-    numpy=(np.fft.hfft,), samples=[S(_drawn_complex(4)), S(_drawn_complex(3, 4), n=5, axis=0)]
+    numpy=("numpy.fft.hfft",), samples=[S(_drawn_complex(4)), S(_drawn_complex(3, 4), n=5, axis=0)]
 )
 def hfft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """`fft` of a signal that is its own reversed conjugate, given by its first half: a real result.
@@ -170,7 +172,7 @@ def hfft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any
     return irfft(np.conj(as_array(x)), n, axis, _SWAPPED[norm])
 
 
-@composite(numpy=(np.fft.ihfft,), samples=[S((4,)), S((3, 4), n=5, axis=0, norm="ortho")])
+@composite(numpy=("numpy.fft.ihfft",), samples=[S((4,)), S((3, 4), n=5, axis=0, norm="ortho")])
 def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """Inverse of `hfft`.
 
@@ -211,7 +213,7 @@ def _many(draw: Callable[..., Any]) -> list[Any]:
     return [S(draw(3, 4), **params) for params in _MANY]
 
 
-@composite(numpy=(np.fft.fftn,), samples=[*_many(_drawn_complex), S((2, 3, 2))])
+@composite(numpy=("numpy.fft.fftn",), samples=[*_many(_drawn_complex), S((2, 3, 2))])
 def fftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any:
     """`fft` over several axes (all by default), cut or filled with zeros to the sizes s.
 
@@ -223,7 +225,7 @@ def fftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any:
     return _over_axes(fft, x, *_sizes_and_axes(x, s, axes), norm)
 
 
-@composite(numpy=(np.fft.ifftn,), samples=[*_many(_drawn_complex), S((2, 3, 2))])
+@composite(numpy=("numpy.fft.ifftn",), samples=[*_many(_drawn_complex), S((2, 3, 2))])
 def ifftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any:
     """Inverse of `fftn`.
 
@@ -235,7 +237,7 @@ def ifftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any:
     return _over_axes(ifft, x, *_sizes_and_axes(x, s, axes), norm)
 
 
-@composite(numpy=(np.fft.rfftn,), samples=_many(_real))
+@composite(numpy=("numpy.fft.rfftn",), samples=_many(_real))
 def rfftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any:
     """`fftn` of a real x, with half of the spectrum on the last axis transformed.
 
@@ -249,7 +251,7 @@ def rfftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any:
     return _over_axes(fft, y, sizes[:-1], axes[:-1], norm)
 
 
-@composite(numpy=(np.fft.irfftn,), samples=_many(_drawn_complex))
+@composite(numpy=("numpy.fft.irfftn",), samples=_many(_drawn_complex))
 def irfftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any:
     """Inverse of `rfftn`; the last size in s is that of the real result (2 (m - 1) by default).
 
@@ -263,7 +265,7 @@ def irfftn(x: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Any
     return irfft(y, sizes[-1], axes[-1], norm)
 
 
-@composite(numpy=(np.fft.fft2,), samples=[S(_drawn_complex(2, 3, 2))])
+@composite(numpy=("numpy.fft.fft2",), samples=[S(_drawn_complex(2, 3, 2))])
 def fft2(x: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Any:
     """`fftn` over the last two axes.
 
@@ -274,7 +276,7 @@ def fft2(x: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> A
     return fftn(x, s, axes, norm)
 
 
-@composite(numpy=(np.fft.ifft2,), samples=[S(_drawn_complex(2, 3, 2))])
+@composite(numpy=("numpy.fft.ifft2",), samples=[S(_drawn_complex(2, 3, 2))])
 def ifft2(x: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Any:
     """Inverse of `fft2`.
 
@@ -285,7 +287,7 @@ def ifft2(x: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> 
     return ifftn(x, s, axes, norm)
 
 
-@composite(numpy=(np.fft.rfft2,), samples=[S((2, 3, 4))])
+@composite(numpy=("numpy.fft.rfft2",), samples=[S((2, 3, 4))])
 def rfft2(x: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Any:
     """`rfftn` over the last two axes.
 
@@ -296,7 +298,7 @@ def rfft2(x: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> 
     return rfftn(x, s, axes, norm)
 
 
-@composite(numpy=(np.fft.irfft2,), samples=[S(_drawn_complex(2, 3, 3))])
+@composite(numpy=("numpy.fft.irfft2",), samples=[S(_drawn_complex(2, 3, 3))])
 def irfft2(x: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Any:
     """Inverse of `rfft2`.
 
@@ -318,7 +320,7 @@ def _shift_back(ct: Any, _y: Any, _x: Any, axes: int | Axes) -> Any:
     reverse=(_shift_back,),
     linear=(0,),
     kind="movement",
-    numpy=(np.fft.fftshift,),
+    numpy=("numpy.fft.fftshift",),
     samples=[S((5,)), S((3, 4)), S((3, 4), axes=0)],
 )
 def fftshift(x: Any, axes: int | Axes = None) -> Any:
@@ -334,7 +336,7 @@ def fftshift(x: Any, axes: int | Axes = None) -> Any:
     reverse=(lambda ct, _y, _x, axes: fftshift(ct, axes),),
     linear=(0,),
     kind="movement",
-    numpy=(np.fft.ifftshift,),
+    numpy=("numpy.fft.ifftshift",),
     samples=[S((5,)), S((3, 4)), S((3, 4), axes=0)],
 )
 def ifftshift(x: Any, axes: int | Axes = None) -> Any:

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.node import Node, Variable, next_order, paused
+from chainrule.graph.node import Node, Spec, Variable, next_order, paused
 from chainrule.ops.complaints import CAUGHT, NUMBERS, check_rules, explain
-from chainrule.ops.recording import fit, general, kept, settle
+from chainrule.ops.recording import everywhere, fit, general, kept, settle
 
 ndarray: Final[Any] = np.ndarray
 generic: Final[Any] = np.generic
@@ -63,45 +63,58 @@ def constant(ct: Any, partial: Any) -> Any:
 # --- calls and pulls ---------------------------------------------------------------------------
 
 
-def make(row: Any, evaluate: Any) -> tuple[tuple[Any, Any], Any]:
-    """((call, reflected call), pull) of an elementwise row."""
+def calls(row: Any, evaluate: Any) -> tuple[Any, Any]:
+    """(call, reflected call) of a row of one or two operands, its parameters having their defaults."""
     if row.arity == 1:
-        return (_unary(row, evaluate), None), _pull_unary(row)
-    if row.arity == 2:
-        return _binary(row, evaluate), _pull_binary(row)
-    return (None, None), row.pull
+        return _unary(row, evaluate), None
+    return _binary(row, evaluate) if row.arity == 2 else (None, None)
+
+
+def elementwise_pull(row: Any) -> Any:
+    """The reverse rules of an elementwise row together."""
+    if row.arity == 1 and row.partials:
+        return _pull_unary(row)
+    return _pull_binary(row) if row.arity == 2 and row.partials else row.pull
 
 
 def _unary(row: Any, evaluate: Any) -> Any:
     keep_y: bool = row.keeps[0]
     keep_x: bool = row.keeps[1]
     traceable: bool = row.differentiable
+    complete = not any(isinstance(r, str) for r in _rules(row))
+    elementwise: bool = row.kind == "elementwise"
+    params: dict[str, Any] = row.defaults
 
     def call(x: Any) -> Any:
         if not isinstance(x, Variable):
-            return general(row, (x,), {})
+            return general(row, (x,), params)
         v = x._value
         n = x._node
         try:
             value = evaluate(v)
         except CAUGHT as error:
-            raise explain(row, (v,), {}, error) from None
+            raise explain(row, (v,), params, error) from None
         cls: Any = type(x)
-        if type(value) is not type(v) or (type(value) is ndarray and value.dtype is not v.dtype):
-            value = settle(cls, value, (v,), row, {})
+        if type(value) is not type(v) or (
+            type(value) is ndarray and (value.dtype is not v.dtype or not value.ndim)
+        ):
+            value = settle(cls, value, (v,), row, params)
         out: Variable = cls()
         out._value = value
         if n is None or not traceable or (paused and get_ident() in paused):
             out._node = None
             return out
+        if not complete:
+            check_rules(row, (n,), (v,))
         node = Node()
         node.op = row
         node.inputs = (n,)
+        node.params = params
         node.order = next_order()
-        if type(value) is ndarray:
-            node.saved = (value if keep_y else None, v if keep_x else kept(v, False))
+        if elementwise and type(value) is ndarray and not keep_y:
+            node.saved = (None, kept(v, keep_x))
         else:
-            node.saved = (value, v)
+            node.saved = (kept(value, keep_y), kept(v, keep_x))
         out._node = node
         return out
 
@@ -113,22 +126,24 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
     keep_a: bool = row.keeps[1]
     keep_b: bool = row.keeps[2]
     traceable: bool = row.differentiable
-    complete = not any(isinstance(p, str) for p in row.partials)
+    complete = not any(isinstance(r, str) for r in _rules(row))
+    elementwise: bool = row.kind == "elementwise"
+    params: dict[str, Any] = row.defaults
 
     def finish(cls: Any, va: Any, vb: Any, na: Node | None, nb: Node | None) -> Any:
         try:
             value = evaluate(va, vb)
         except CAUGHT as error:
-            raise explain(row, (va, vb), {}, error) from None
+            raise explain(row, (va, vb), params, error) from None
         kind = type(value)
         if kind is ndarray:
             if not (
                 (type(va) is ndarray and value.dtype is va.dtype)
                 or (type(vb) is ndarray and value.dtype is vb.dtype)
             ) or not value.ndim:
-                value = settle(cls, value, (va, vb), row, {})
+                value = settle(cls, value, (va, vb), row, params)
         elif kind is not type(va) and kind is not type(vb):
-            value = settle(cls, value, (va, vb), row, {})
+            value = settle(cls, value, (va, vb), row, params)
         out: Variable = cls()
         out._value = value
         if (na is None and nb is None) or not traceable or (paused and get_ident() in paused):
@@ -139,15 +154,12 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
         node = Node()
         node.op = row
         node.inputs = (na, nb)
+        node.params = params
         node.order = next_order()
-        if type(value) is ndarray:
-            node.saved = (
-                value if keep_y else None,
-                va if keep_a or na is None else kept(va, False),
-                vb if keep_b or nb is None else kept(vb, False),
-            )
+        if elementwise and type(value) is ndarray and not keep_y:
+            node.saved = (None, kept(va, keep_a), kept(vb, keep_b))
         else:
-            node.saved = (value, va, vb)
+            node.saved = (kept(value, keep_y), kept(va, keep_a), kept(vb, keep_b))
         out._node = node
         return out
 
@@ -159,29 +171,28 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
                 return finish(cls, a._value, other._value, a._node, other._node)
             if type(b) is float or type(b) is int or type(b) in NUMBERS:
                 return finish(cls, a._value, b, a._node, None)
-        return general(row, (a, b), {})
+        return general(row, (a, b), params)
 
     def reflected(b: Any, a: Any) -> Any:
         if isinstance(b, Variable) and (type(a) is float or type(a) is int or type(a) in NUMBERS):
             return finish(type(b), a, b._value, None, b._node)
-        return general(row, (a, b), {})
+        return general(row, (a, b), params)
 
     return call, reflected
 
 
+def _rules(row: Any) -> Any:
+    """The rules one by one, where a row has one for each operand."""
+    return () if callable(row.reverse) else row.reverse
+
+
 def _pull_unary(row: Any) -> Any:
-    if not row.partials:
-        return None
     partial = row.partials[0]
     direct = callable(partial)
 
     def pull(ct: Any, saved: tuple[Any, ...], node: Node) -> tuple[Any, ...]:
         x = saved[1]
-        if direct:
-            p = partial(saved[0], x)
-            g = times(ct, p) if careful else ct * p
-        else:
-            g = constant(ct, partial)
+        g = scaled(ct, partial(saved[0], x)) if direct else constant(ct, partial)
         if type(g) is not type(x) or not isinstance(g, generic):
             g = fit(g, x)
         return (g,)
@@ -190,8 +201,6 @@ def _pull_unary(row: Any) -> Any:
 
 
 def _pull_binary(row: Any) -> Any:
-    if not row.partials:
-        return None
     partial_a, partial_b = row.partials
     direct_a, direct_b = callable(partial_a), callable(partial_b)
 
@@ -202,22 +211,31 @@ def _pull_binary(row: Any) -> Any:
         inputs = node.inputs
         ga: Any = None
         gb: Any = None
+        if isinstance(ct, generic) and not (direct_a and direct_b) and (is_array(a) or is_array(b)):
+            ct = everywhere(ct, np.broadcast_shapes(np.shape(a), np.shape(b)))
         if inputs[0] is not None:
-            if direct_a:
-                p = partial_a(y, a, b)
-                ga = times(ct, p) if careful else ct * p
-            else:
-                ga = constant(ct, partial_a)
+            ga = scaled(ct, partial_a(y, a, b)) if direct_a else constant(ct, partial_a)
             if type(ga) is not type(a) or not isinstance(ga, generic):
                 ga = fit(ga, a)
         if inputs[1] is not None:
-            if direct_b:
-                p = partial_b(y, a, b)
-                gb = times(ct, p) if careful else ct * p
-            else:
-                gb = constant(ct, partial_b)
+            gb = scaled(ct, partial_b(y, a, b)) if direct_b else constant(ct, partial_b)
             if type(gb) is not type(b) or not isinstance(gb, generic):
                 gb = fit(gb, b)
         return (ga, gb)
 
     return pull
+
+
+def is_array(x: Any) -> bool:
+    """Whether a kept operand is an array of some dimensions, or the Spec of one."""
+    return type(x) is ndarray or isinstance(x, Spec)
+
+
+def scaled(ct: Any, partial: Any) -> Any:
+    """Cotangent times partial, on the paths where microseconds count."""
+    if careful:
+        return times(ct, partial)
+    if type(partial) is ndarray and isinstance(ct, generic):
+        # a scalar times a small array takes twice the time of two arrays, and is often 1
+        return partial if ct == 1 else np.multiply(np.asarray(ct), partial)
+    return ct * partial

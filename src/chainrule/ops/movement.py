@@ -408,7 +408,7 @@ def _gather_back(ct: Any, _y: Any, _x: Any, positions: Any) -> Any:
 def gather_positions(x: Any, positions: Any) -> Any:
     """The elements of x, counted as if it were flat, at an integer array of positions.
 
-    >>> cr.gather_positions(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), np.array([3, 0]))
+    >>> gather_positions(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), np.array([3, 0]))
     tensor([4., 1.])
     """
     return np.asarray(x).reshape(-1)[positions]
@@ -428,7 +428,7 @@ def gather_positions(x: Any, positions: Any) -> Any:
 def scatter_positions(x: Any, positions: Any, shape: Sequence[int]) -> Any:
     """Zeros of this shape to which each element of x is added at its position, counted as if flat.
 
-    >>> cr.scatter_positions(cr.tensor([1.0, 2.0, 3.0]), np.array([0, 2, 2]), (3,))
+    >>> scatter_positions(cr.tensor([1.0, 2.0, 3.0]), np.array([0, 2, 2]), (3,))
     tensor([1., 0., 5.])
     """
     x = np.asarray(x)

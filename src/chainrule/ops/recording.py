@@ -123,18 +123,19 @@ def settle(cls: Any, value: Any, values: Sequence[Any], row: Any, params: Any) -
 def fit(g: Any, like: Any) -> Any:
     """Undo broadcasting and promotion: sum g over the axes that were stretched, cast to the dtype.
 
-    `like` is the operand, or its Spec, or None where it is known to have the result's shape and dtype.
+    `like` is the operand, or its Spec, or None where it is known to have the result's shape and
+    dtype. A scalar may stand for an array that is constant, and stays a scalar.
     """
     if like is None or type(like) in NUMBERS:
         return g
     shape = g.shape
-    if shape != like.shape:
+    if shape != like.shape and not isinstance(g, generic):
         extra = len(shape) - len(like.shape)
         axes = tuple(range(extra)) + tuple(
             i + extra for i, n in enumerate(like.shape) if n == 1 and extra >= 0 and shape[i + extra] != 1
         )
         if axes:
-            g = np.add.reduce(g, axis=axes, keepdims=True).reshape(like.shape)
+            g = _summed(g, axes).reshape(like.shape)
         else:
             g = np.broadcast_to(g, like.shape)  # a smaller cotangent stands for a constant array
     if g.dtype != like.dtype:
@@ -143,6 +144,43 @@ def fit(g: Any, like: Any) -> Any:
         if g.dtype != like.dtype:
             g = g.astype(like.dtype)
     return g
+
+
+def _summed(g: Any, axes: tuple[int, ...]) -> Any:
+    """The sum over axes, which are kept or not: the caller reshapes."""
+    if type(g) is ndarray and g.ndim == 2 and len(axes) == 1 and 0 < g.size <= SMALL:
+        # a product with ones takes half the time of np.add.reduce on small arrays
+        return ones(g.shape[0], g.dtype).dot(g) if axes[0] == 0 else g.dot(ones(g.shape[1], g.dtype))
+    return np.add.reduce(g, axis=axes, keepdims=True)
+
+
+def total(x: Any) -> Any:
+    """The sum of all elements of an array of floating-point numbers."""
+    if 0 < x.size <= SMALL:
+        return x.ravel().dot(ones(x.size, x.dtype))
+    return np.add.reduce(x, axis=None)
+
+
+SMALL: Final = 64
+"""Up to this many elements a BLAS product with ones sums faster than NumPy, and as exactly."""
+
+_ones: Final[dict[Any, Any]] = {}
+
+
+def ones(n: int, dtype: Any) -> Any:
+    """An array of n ones, made once; not to be written to."""
+    key = (n, dtype.char)
+    if key not in _ones:
+        _ones[key] = np.ones(n, dtype)
+        _ones[key].flags.writeable = False
+    return _ones[key]
+
+
+def everywhere(ct: Any, shape: tuple[int, ...]) -> Any:
+    """A scalar cotangent, which may stand for a constant array, as that array."""
+    filled = np.empty(shape, ct.dtype)
+    filled.fill(ct)
+    return filled
 
 
 def zeros_like(x: Any) -> Any:

@@ -16,6 +16,7 @@ from chainrule.ops.axes import Axis, axes_of
 from chainrule.ops.cumulative import ZEROS, products_of_others
 from chainrule.ops.cumulative import cumulative_prod as cumulative_prod  # noqa: PLC0414 - for chainrule.tensor
 from chainrule.ops.cumulative import cumulative_sum as cumulative_sum  # noqa: PLC0414 - for chainrule.tensor
+from chainrule.ops.recording import total
 from chainrule.ops.table import S, operation
 
 # NumPy's stubs have no type for a reduction whose keepdims is a variable
@@ -51,20 +52,11 @@ def spread(v: Any, like: Any, axis: Axis, keepdims: bool) -> Any:
     return v.reshape([1 if k in axes else n for k, n in enumerate(shape)])
 
 
-def everywhere(v: Any, like: Any) -> Any:
-    """A number at each place of `like`: filled in where that takes less time than broadcasting."""
-    if not isinstance(v, np.generic) or like.size > 4096:
-        return v
-    filled = np.empty(like.shape, v.dtype)
-    filled.fill(v)
-    return filled
-
-
 # --- sums and products ---------------------------------------------------------------------------
 
 
 def _sum_back(ct: Any, _y: Any, _x: Any, axis: Axis, keepdims: bool, **_: Any) -> Any:
-    return everywhere(ct, _x) if axis is None else spread(ct, _x, axis, keepdims)
+    return ct if axis is None and not keepdims else spread(ct, _x, axis, keepdims)
 
 
 @operation(
@@ -82,6 +74,9 @@ def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) ->
     >>> cr.sum(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     tensor([4., 6.])
     """
+    if axis is None and dtype is None and not keepdims and type(x) is np.ndarray:
+        if x.dtype.char in "fd":
+            return total(x)
     return add_reduce(x, axis, dtype, None, keepdims)
 
 
@@ -103,7 +98,7 @@ def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
 
 def _mean_back(ct: Any, _y: Any, _x: Any, axis: Axis, keepdims: bool, **_: Any) -> Any:
     ct = ct / count(_x, axis)
-    return everywhere(ct, _x) if axis is None else spread(ct, _x, axis, keepdims)
+    return ct if axis is None and not keepdims else spread(ct, _x, axis, keepdims)
 
 
 def count(x: Any, axis: Axis) -> int:

@@ -12,6 +12,9 @@ kept. In place of a rule stands `ZERO` (the derivative is zero wherever it exist
 (the derivative is missing: the string says why, or what to use instead).
 """
 
+# ruff: noqa: F401 - what rows need to be written is found here
+# mypy: implicit-reexport
+
 from __future__ import annotations
 
 import inspect
@@ -19,9 +22,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
-import numpy as np
-
 from chainrule.graph.node import Cotangents, Node, Spec, Variable, next_order
+from chainrule.ops import hot
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, describe, explain
 from chainrule.ops.recording import (
     filled,
@@ -112,10 +114,10 @@ class Operation:
     """Why some general test does not apply, in words; empty nearly always."""
     function: Callable[..., Any] = lambda: None
     """The public function."""
-    call: Callable[..., Any] = lambda: None
+    call: Callable[..., Any] | None = None
     """Elementwise rows: the same without a layer between, for Tensor's operators; `reflected` for
     `other op tensor`."""
-    reflected: Callable[..., Any] = lambda: None
+    reflected: Callable[..., Any] | None = None
     pull: Callable[[Any, tuple[Any, ...], Node], Sequence[Any]] = field(init=False)
     """The reverse rules together: (cotangent, what the node kept, node) -> cotangents of operands."""
     keeps: tuple[bool, ...] = ()
@@ -267,6 +269,10 @@ def operation(
         elif row.differentiable:
             # a rule's first parameter is the cotangent
             row.keeps = needs(rules, 2 + count)[1:]
+        else:
+            row.keeps = (False,) * (1 + count)
+        if arity in (1, 2) and row.results == 1 and row.kind != "movement" and len(defaults) == len(names) - count:
+            row.call, row.reflected = hot.calls(row, row.evaluate)
         function = _caller(row, names, count)
         register(row, function)
         return cast("Callable[P, R]", function)
@@ -279,11 +285,17 @@ def _caller(row: Operation, names: tuple[str, ...], count: int) -> Callable[...,
     defaults = row.defaults
     variadic = row.arity is None
 
+    plain = row.call
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        if len(args) != count or kwargs:
-            args, params = bind(row, names, count, args, kwargs)
-        else:
+        if len(args) == count and not kwargs:
+            if plain is not None:
+                return plain(*args)
             params = defaults
+        elif len(args) == count and kwargs.keys() <= defaults.keys() and len(defaults) == len(names) - count:
+            params = {**defaults, **kwargs}
+        else:
+            args, params = bind(row, names, count, args, kwargs)
         return general(row, args[0] if variadic else args, params)
 
     call.__wrapped__ = row.evaluate  # type: ignore[attr-defined]  # signature for editors and help()

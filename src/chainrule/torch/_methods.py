@@ -16,12 +16,20 @@ from chainrule.torch import _elementwise, _indexing, _products, _reductions, _sh
 from chainrule.torch._tensor import Tensor
 
 NOT_METHODS = frozenset({
-    "broadcast_shapes", "broadcast_tensors", "bucketize", "cartesian_prod", "cat", "cdist",
-    "chain_matmul", "column_stack", "complex", "concat", "concatenate", "dstack", "einsum", "hstack",
-    "isin", "meshgrid", "polar", "polygamma", "row_stack", "searchsorted", "stack", "tensordot",
-    "trapezoid", "trapz", "vstack", "where",
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors", "bucketize",
+    "cartesian_prod", "cat", "cdist", "chain_matmul", "column_stack", "complex", "concat",
+    "concatenate", "dstack", "einsum", "hstack", "imag", "isin", "meshgrid", "polar", "polygamma",
+    "real", "row_stack", "rsub", "searchsorted", "stack", "std_mean", "tensordot", "trapezoid",
+    "trapz", "var_mean", "vstack", "where",
 })  # fmt: skip
 """Functions of no one tensor in particular, and those that Tensor writes out."""
+
+NOT_IN_PLACE = frozenset({
+    "allclose", "angle", "conj", "equal", "fmax", "fmin", "isclose", "isfinite", "isinf", "isnan",
+    "isneginf", "isposinf", "isreal", "logaddexp", "logaddexp2", "maximum", "minimum", "positive",
+    "signbit",
+})  # fmt: skip
+"""Elementwise functions without an in-place form, as in PyTorch."""
 
 OTHER_IN_PLACE = frozenset({
     "addmm", "addmv", "addr", "baddbmm", "index_add", "index_copy", "index_fill", "index_put",
@@ -81,17 +89,13 @@ def _named(method: Any, name: str, doc: str) -> Callable[..., Any]:
 
 def _install() -> None:
     for family in (_elementwise, _reductions, _shapes, _indexing, _products):
-        for name in family.__all__:
-            if name in NOT_METHODS:
-                continue
+        for name in {*family.__all__, *getattr(family, "ONLY_METHODS", ())} - NOT_METHODS:
             function = getattr(family, name)
             setattr(Tensor, name, function)
             if name in ARITHMETIC:
                 setattr(Tensor, f"{name}_", _arithmetic_in_place(name, ARITHMETIC[name]))
-            elif family is _elementwise or name in OTHER_IN_PLACE:
+            elif name in OTHER_IN_PLACE or (family is _elementwise and name not in NOT_IN_PLACE):
                 setattr(Tensor, f"{name}_", _in_place(name, function))
-    for name in ("real", "imag", "equal_", "allclose_"):  # properties; and no in-place forms
-        delattr(Tensor, name)
 
 
 _install()

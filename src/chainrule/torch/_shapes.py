@@ -20,13 +20,16 @@ from chainrule.torch._dtypes import Size
 __all__ = [
     "adjoint", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "cartesian_prod", "cat", "chunk", "column_stack",
-    "concat", "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "dstack", "expand",
-    "expand_as", "flatten", "flip", "fliplr", "flipud", "hsplit", "hstack", "meshgrid",
-    "moveaxis", "movedim", "narrow", "permute", "ravel", "repeat", "repeat_interleave",
-    "reshape", "reshape_as", "roll", "rot90", "row_stack", "select", "split", "squeeze",
+    "concat", "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "dstack",
+    "flatten", "flip", "fliplr", "flipud", "hsplit", "hstack", "meshgrid",
+    "moveaxis", "movedim", "narrow", "permute", "ravel", "repeat_interleave",
+    "reshape", "roll", "rot90", "row_stack", "select", "split", "squeeze",
     "stack", "swapaxes", "swapdims", "t", "tensor_split", "tile", "trace", "transpose", "tril",
-    "triu", "unbind", "unflatten", "unfold", "unsqueeze", "view", "view_as", "vsplit", "vstack",
+    "triu", "unbind", "unflatten", "unsqueeze", "vsplit", "vstack",
 ]  # fmt: skip
+
+ONLY_METHODS = ["expand", "expand_as", "repeat", "reshape_as", "unfold", "view", "view_as"]
+"""What PyTorch has as methods only."""
 
 # --- shape ---------------------------------------------------------------------------------------
 

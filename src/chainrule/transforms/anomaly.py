@@ -11,7 +11,7 @@ class detect_anomaly:  # noqa: N801 - PyTorch's name
     """Inside the block, a backward pass that meets a NaN raises NaNError naming the operation.
 
     >>> x = cr.tensor(0.0, requires_grad=True)
-    >>> y = x * float("inf")
+    >>> y = x * float("nan")
     >>> with cr.detect_anomaly():
     ...     y.backward()
     Traceback (most recent call last):
