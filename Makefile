@@ -42,7 +42,7 @@ test-peers: $(VENV)/.package $(VENV)/.with-test $(VENV)/.with-peers
 	$(BIN)/pytest --numprocesses auto -m peers
 
 bench: $(VENV)/.package $(VENV)/.with-peers
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.eager
 
 format: $(VENV)/.with-test
 	$(BIN)/ruff check --fix .

@@ -13,11 +13,12 @@ from setuptools import setup
 
 COMPILED = [
     "src/chainrule/graph/node.py",
+    "src/chainrule/graph/writes.py",
     "src/chainrule/ops/recording.py",
     "src/chainrule/ops/hot.py",
     "src/chainrule/derive/reverse.py",
     "src/chainrule/transforms/backward.py",
-    "src/chainrule/record/mode.py",
+    "src/chainrule/record/inplace.py",
 ]
 
 

@@ -6,6 +6,7 @@ Operators are the operations' own functions, without a layer between: eager spee
 from __future__ import annotations
 
 import copy as copying
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
@@ -15,10 +16,20 @@ from chainrule import dispatch
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
 from chainrule.graph.hooks import Handle, add_hook, retain, retained
 from chainrule.graph.node import Leaf, Spec, Variable, hooked
-from chainrule.ops import contraction, elementwise, indexing, linalg, movement, reduction, selection
-from chainrule.ops import table as _table
+from chainrule.ops import (
+    contraction,
+    elementwise,
+    indexing,
+    joining,
+    linalg,
+    movement,
+    reduction,
+    selection,
+)
+from chainrule.ops.complaints import as_value
+from chainrule.ops.table import TABLE
 from chainrule.printing import tensor_text
-from chainrule.record.inplace import assign, store, update
+from chainrule.record.inplace import assign, update, zero
 from chainrule.transforms.backward import backward
 
 Shape = tuple[int, ...]
@@ -29,6 +40,12 @@ def _operator(function: Callable[..., Any], *, reflected: bool = False) -> Calla
     """The operation itself, without the layer that gives the public function its name."""
     row = function.operation  # type: ignore[attr-defined]
     return row.reflected if reflected else row.call  # type: ignore[no-any-return]
+
+
+_ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _POWER, _REMAINDER, _FLOOR_DIVIDE = (
+    TABLE[name]
+    for name in ("add", "subtract", "multiply", "divide", "power", "remainder", "floor_divide")
+)
 
 
 class Tensor(Variable):
@@ -98,36 +115,37 @@ class Tensor(Variable):
     # --- in place -----------------------------------------------------------------------------
 
     def __iadd__(self, other: Any) -> Self:
-        return update(self, elementwise.add, other, "__iadd__")
+        return update(self, _ADD, operator.add, other, "__iadd__")
 
     def __isub__(self, other: Any) -> Self:
-        return update(self, elementwise.subtract, other, "__isub__")
+        return update(self, _SUBTRACT, operator.sub, other, "__isub__")
 
     def __imul__(self, other: Any) -> Self:
-        return update(self, elementwise.multiply, other, "__imul__")
+        return update(self, _MULTIPLY, operator.mul, other, "__imul__")
 
     def __itruediv__(self, other: Any) -> Self:
-        return update(self, elementwise.divide, other, "__itruediv__")
+        return update(self, _DIVIDE, operator.truediv, other, "__itruediv__")
 
     def __ipow__(self, other: Any) -> Self:
-        return update(self, elementwise.power, other, "__ipow__")
+        return update(self, _POWER, operator.pow, other, "__ipow__")
 
     def __imod__(self, other: Any) -> Self:
-        return update(self, elementwise.remainder, other, "__imod__")
+        return update(self, _REMAINDER, operator.mod, other, "__imod__")
 
     def __ifloordiv__(self, other: Any) -> Self:
-        return update(self, elementwise.floor_divide, other, "__ifloordiv__")
+        return update(self, _FLOOR_DIVIDE, operator.floordiv, other, "__ifloordiv__")
 
     def zero_(self) -> Self:
         """Set every element to zero, in place."""
         if self._node is None:
-            store(self, 0, "zero_")
-            return self
-        return update(self, lambda x, _: x * 0, None, "zero_")
+            return zero(self)  # type: ignore[no-any-return]
+        assign(self, ..., 0)
+        return self
 
     def fill_(self, value: Any) -> Self:
         """Set every element to `value`, in place."""
-        return update(self, lambda x, v: x * 0 + v, value, "fill_")
+        assign(self, ..., value)
+        return self
 
     def copy_(self, other: Any) -> Self:
         """Take over the values of `other`, in place."""
@@ -437,7 +455,7 @@ class Tensor(Variable):
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Self:
         """Elements repeated, as `numpy.repeat`."""
-        return movement.repeat(self, repeats, axis)
+        return joining.repeat(self, repeats, axis)
 
     def astype(self, dtype: Any, copy: bool = True) -> Self:
         """The elements in another dtype; a gradient comes back in this one."""
@@ -467,6 +485,8 @@ class Tensor(Variable):
 
     def sum(self, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Self:
         """Sum over `axis` (all by default)."""
+        if axis is None and dtype is None and not keepdims:
+            return reduction.sum(self)
         return reduction.sum(self, axis=axis, keepdims=keepdims, dtype=dtype)
 
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
@@ -604,7 +624,7 @@ def _copied(data: Any, dtype: Any, cls: type[Tensor]) -> Any:
     given = getattr(data, "dtype", None)
     if given is None and isinstance(data, (list, tuple)):
         data = _without_tensors(data)
-    value = np.array(_table.as_value(data, "tensor"), copy=True)
+    value = np.array(as_value(data, "tensor"), copy=True)
     if dtype is not None:
         value = value.astype(dtype)
     elif given is None and value.dtype.kind == "f":

@@ -17,13 +17,12 @@ from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.errors import GraphError, NaNError
 from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked, next_order
 from chainrule.ops.hot import careful
-from chainrule.ops.recording import everywhere
+from chainrule.ops.recording import SCALARS, everywhere
 from chainrule.ops.table import SELECT
 from chainrule.graph import writes
 from chainrule.graph.writes import check_written
 
 ndarray: Final[Any] = np.ndarray
-generic: Final[Any] = np.generic
 
 
 def reverse(
@@ -73,27 +72,30 @@ def _walk(
     keep: bool,
     final: bool,
 ) -> dict[Node, Any]:
-    cotangents: dict[int, Any] = {}
+    cotangents: dict[Node, Any] = {}
     found: dict[Node, Any] = {}
     visited: list[Node] = []
     heap: list[tuple[int, Node]] = []
     following: Node | None = None  # spares the heap a push and a pop along a chain
-    targets = None if wanted is None else {n.order for n in wanted}
-    oldest = 0 if targets is None else min(targets, default=0)
-    newest_write = writes.newest
-    users: dict[int, int] = {}  # the newest user of a node that is older than some write
+    targets = None if wanted is None else set(wanted)
+    oldest = 0 if targets is None else min([n.order for n in targets], default=0)
+    newest_write: int = writes.newest
+    users: dict[Node, int] = {}  # the newest user of a node that is older than some write
     watch = anomaly
 
-    for node, ct in roots:
-        order = node.order
-        if order in cotangents:
-            cotangents[order] = cotangents[order] + ct
+    for root in roots:
+        node: Node = root[0]
+        ct = root[1]
+        if node in cotangents:
+            cotangents[node] = cotangents[node] + ct
+        elif node.op is None:
+            found[node] = found[node] + ct if node in found else ct
         else:
-            cotangents[order] = ct
+            cotangents[node] = ct
             if following is None:
                 following = node
             else:
-                heappush(heap, (-order, node))
+                heappush(heap, (-node.order, node))
 
     while True:
         if following is None:
@@ -105,59 +107,54 @@ def _walk(
         else:
             node = following
         following = None
-        order = node.order
-        ct = cotangents.pop(order)
-        op = node.op
-        if op is None:  # a leaf that is itself a root
-            found[node] = found[node] + ct if node in found else ct
-            continue
-        if hooked and order in hooked:
+        ct = cotangents.pop(node)
+        if hooked and node.order in hooked:
             if not final:
                 raise _Again
             ct = _run_hooks(node, in_full(ct, node))
-        if targets is not None and order in targets:
+        if targets is not None and node in targets:
             found[node] = in_full(ct, node)
         saved = node.saved
         if saved is None:
-            raise freed(op)
-        if order < newest_write:
-            check_written(node, users.get(order, order))
+            raise freed(node.op)
+        if node.order < newest_write:
+            check_written(node, users.get(node, node.order))
         if wrap is not None:
             saved = as_variables(wrap, node)
-        if isinstance(ct, generic) and op.kind != "elementwise" and saved[0].shape:
-            ct = everywhere(ct, saved[0].shape)  # elementwise rules take a scalar for a constant
         visited.append(node)
-        inputs = node.inputs
-        for n, g in zip(inputs, op.pull(ct, saved, node)):  # noqa: B905 - strict costs 100 ns a node
+        i = 0
+        gs = node.op.pull(ct, saved, node)
+        for n in node.inputs:
+            g = gs[i]
+            i += 1
             if n is None:
                 continue
             if watch is not None:
-                watch(op, g)
+                watch(node.op, g)
             if n.op is None:
                 found[n] = found[n] + g if n in found else g
-                continue
-            below = n.order
-            if below in cotangents:
-                cotangents[below] = cotangents[below] + g
-            elif below >= oldest:
-                cotangents[below] = g
-                if below < newest_write:
-                    users[below] = order
+            elif n in cotangents:
+                cotangents[n] = cotangents[n] + g
+            elif n.order >= oldest:
+                cotangents[n] = g
+                if n.order < newest_write:
+                    users[n] = node.order
                 if following is None:
                     following = n
                 else:
-                    heappush(heap, (-below, n))
-    for leaf in found:
+                    heappush(heap, (-n.order, n))
+    for leaf, g in list(found.items()):
         if leaf.op is None:
-            found[leaf] = in_full(found[leaf], leaf)
+            if type(g) is not ndarray:
+                g = in_full(g, leaf)
+                found[leaf] = g
             if hooked and leaf.order in hooked:
                 if not final:
                     raise _Again
-                found[leaf] = _run_hooks(leaf, found[leaf])
-    if not final:
-        for g in found.values():
-            if _has_nan(g):
-                raise _Again
+                g = _run_hooks(leaf, g)
+                found[leaf] = g
+        if not final and _has_nan(g):
+            raise _Again
     if not keep:
         for node in visited:
             if node.op is not SELECT:
@@ -167,7 +164,7 @@ def _walk(
 
 def in_full(ct: Any, node: Node) -> Any:
     """A cotangent as an array of the result's shape, where a scalar stood for a constant one."""
-    if not isinstance(ct, generic):
+    if type(ct) not in SCALARS:
         return ct
     if isinstance(node, Leaf):
         shape = node.spec.shape

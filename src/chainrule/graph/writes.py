@@ -22,6 +22,9 @@ newest = 0
 _written: dict[int, tuple[Any, int, str, tuple[str, int]]] = {}
 """id of the owning array -> (weak reference to it, order, operation, the user's line)."""
 
+_MANY = 4096
+"""At this many entries those of arrays that are gone are dropped."""
+
 
 def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The array that owns the memory of a view."""
@@ -36,11 +39,17 @@ def note_write(array: Any, operation: str) -> None:
     if type(array) is not np.ndarray:
         return
     memory = owner(array)
-    key = id(memory)
-    order = next_order()
-    reference = weakref.ref(memory, lambda _, key=key: _written.pop(key, None))
-    _written[key] = (reference, order, operation, user_line())
-    newest = order
+    newest = next_order()
+    if len(_written) > _MANY:
+        for key in [k for k, entry in list(_written.items()) if entry[0]() is None]:
+            _written.pop(key, None)
+    _written[id(memory)] = (weakref.ref(memory), newest, operation, user_line())
+
+
+def _write_to(memory: Any) -> tuple[Any, int, str, tuple[str, int]] | None:
+    """The latest write to the memory an array owns, or None."""
+    entry = _written.get(id(memory))
+    return entry if entry is not None and entry[0]() is memory else None
 
 
 def check_written(node: Node, user: int) -> None:
@@ -51,12 +60,12 @@ def check_written(node: Node, user: int) -> None:
     for i, value in enumerate(node.saved):
         needed = not keeps or keeps[min(i, len(keeps) - 1)]  # small arrays are kept without need
         if needed and type(value) is np.ndarray:
-            entry = _written.get(id(owner(value)))
+            entry = _write_to(owner(value))
             if entry is not None and entry[1] > node.order:
                 raise _overwritten(node, f"a value of shape {list(value.shape)} that", entry)
     shown: Callable[[], Any] | None = getattr(node, "shown", None)
     if shown is not None:
-        entry = _written.get(id(shown()))
+        entry = _write_to(shown())
         if entry is not None and node.order < entry[1] < user:
             raise _overwritten(node, "the value of a view that", entry)
 

@@ -77,7 +77,7 @@ def _silu(x: Any) -> Any:
 
 def _silu_slope(_y: Any, x: Any) -> Any:
     s = sigmoid(x)
-    return s * (1 + x * (1 - s))
+    return s * (1 + np.clip(x, -1e4, 1e4) * (1 - s))  # at infinity 1 - s or s is 0
 
 
 silu = elementwise(

@@ -8,15 +8,28 @@ Scaled functions (names in e) are I_v(x) exp(-|x|) and K_v(x) exp(x).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from chainrule.ops.family import shown
-from chainrule.ops.lazy import Function, scipy_row
+from chainrule.ops.family import elementwise, shown
+from chainrule.ops.lazy import Function, lazy_of_order, scipy_row
 
 inf = math.inf
 ANY = (-4.0, 4.0)
 POSITIVE = (0.3, 5.0)
+
+
+def _scaled(name: str) -> Function:
+    """SciPy's scaled function, 0 at infinity, where SciPy has NaN."""
+    function = lazy_of_order(name)
+
+    def evaluate(v: Any, x: Any) -> Any:
+        return np.where(np.isinf(x), 0, function(v, x))[()]
+
+    return evaluate
+
+
 ORDER = "no closed form is known for the derivative in the order"
 
 jv: Function = scipy_row(
@@ -55,10 +68,11 @@ iv: Function = scipy_row(
         "tensor([0.0000, 0.1357])",
     ),
 )
-ive: Function = scipy_row(
+ive: Function = elementwise(
     "ive",
-    ORDER,
-    lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - np.sign(x) * y,
+    _scaled("ive"),
+    (ORDER, lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - np.sign(x) * y),
+    numpy=("scipy.special.ive",),
     domain=("positive int", POSITIVE),
     special=(0.0, 1.0),
     doc=shown(
@@ -79,10 +93,11 @@ kv: Function = scipy_row(
         "tensor([1.6248, 0.2538])",
     ),
 )
-kve: Function = scipy_row(
+kve: Function = elementwise(
     "kve",
-    ORDER,
-    lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x)),
+    _scaled("kve"),
+    (ORDER, lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x))),
+    numpy=("scipy.special.kve",),
     domain=("positive int", POSITIVE),
     special=(1.0,),
     doc=shown(

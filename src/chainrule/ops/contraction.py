@@ -29,27 +29,8 @@ def product(a: Any, b: Any) -> Any:
     if careful and get_ident() in careful:
         return strong_contract(matmul, a, b)
     if type(a) is ndarray and type(b) is ndarray and a.ndim <= 2 and b.ndim <= 2:
-        return _dot(a, b)
+        return a.dot(b)
     return a @ b
-
-
-_THREADED: Final = 8192
-"""From this many elements on BLAS may use threads, whose errors NumPy does not see."""
-
-
-def _dot(a: Any, b: Any) -> Any:
-    y = a.dot(b)
-    return reported(y) if a.size + b.size > _THREADED else y
-
-
-def reported(y: Any) -> Any:
-    """y, an error of 0 * inf being raised as by ufuncs: some sums of products are silent about it.
-
-    The walk backwards has NumPy raise it, and then goes the careful way.
-    """
-    if type(y) is ndarray and np.isnan(y).any():
-        np.subtract(np.inf, np.inf)
-    return y
 
 
 def strong_contract(function: Callable[..., Any], *operands: Any, **params: Any) -> Any:
@@ -167,8 +148,8 @@ def _pull_matmul(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
         return node.op._pull(ct, saved, node)  # type: ignore[no-any-return]
     needs_a, needs_b = node.inputs
     return (
-        None if needs_a is None else fit(_dot(ct, b.T), a),
-        None if needs_b is None else fit(_dot(a.T, ct), b),
+        None if needs_a is None else fit(ct.dot(b.T), a),
+        None if needs_b is None else fit(a.T.dot(ct), b),
     )
 
 
@@ -325,7 +306,7 @@ def _tensordot_second(ct: Any, _y: Any, a: Any, _b: Any, axes: Axes) -> Any:
 def _dots(a: Any, b: Any, axes: Axes) -> Any:
     if careful and get_ident() in careful:
         return strong_contract(tensordot, a, b, axes=axes)
-    return reported(np.tensordot(a, b, axes))
+    return np.tensordot(a, b, axes)
 
 
 @operation(

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError, at, user_line
 from chainrule.graph.node import Variable
-from chainrule.ops.contraction import reported, strong_contract
+from chainrule.ops.contraction import strong_contract
 from chainrule.ops.hot import careful
 from chainrule.ops.table import NUMPY, Seq, operation
 
@@ -111,7 +111,7 @@ def _sum(factors: Sequence[tuple[str, Any]], out: str) -> Any:
     operands = [x for _, x in factors]
     if careful and get_ident() in careful:
         return strong_contract(contract, *operands, subscripts=subscripts)
-    return reported(contract(operands, subscripts=subscripts))
+    return contract(operands, subscripts=subscripts)
 
 
 def _is_large(words: Sequence[str], operands: Sequence[Any]) -> bool:

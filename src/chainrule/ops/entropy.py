@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.ops.family import shown
 from chainrule.ops.lazy import scipy_row
+from chainrule.ops.partials import wider
 
 inf = math.inf
 ANY = (-3.0, 3.0)
@@ -18,7 +19,7 @@ POSITIVE = (0.3, 4.0)
 def _log_under(a: Any, b: Any, edge: float, log: Any) -> Any:
     """log(b), and 0 where a = 0 and b is at or below the edge of its domain."""
     off = np.equal(a, 0) & np.less_equal(b, edge)
-    return np.where(off, 0, log(np.where(off, edge + 1, b)))
+    return np.where(off, 0, log(np.where(off, edge + 1, wider(b, a))))
 
 
 def _ratio(a: Any, b: Any) -> Any:
@@ -27,9 +28,16 @@ def _ratio(a: Any, b: Any) -> Any:
 
 
 def _log_ratio(a: Any, b: Any) -> Any:
-    """log(a / b), with log(0 / 0) = 0."""
+    """log(a / b), with log(0 / 0) = 0.
+
+    Where the quotient is 0 or infinite its own derivative is lost: there log(a) - log(b).
+    """
     both = np.equal(a, 0) & np.equal(b, 0)
-    return np.log(np.where(both, 1, a) / np.where(both, 1, b))
+    a, b = np.where(both, 1, a), np.where(both, 1, b)
+    quotient = a / b
+    ends = np.equal(quotient, 0) | np.isinf(quotient)
+    difference = np.log(np.where(ends, a, 1)) - np.log(np.where(ends, b, 1))
+    return np.where(ends, difference, np.log(np.where(ends, 1, quotient)))
 
 
 xlogy = scipy_row(

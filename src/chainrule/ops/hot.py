@@ -15,10 +15,9 @@ import numpy as np
 
 from chainrule.graph.node import Node, Spec, Variable, next_order, paused
 from chainrule.ops.complaints import CAUGHT, NUMBERS, check_rules, explain
-from chainrule.ops.recording import everywhere, fit, general, kept, settle
+from chainrule.ops.recording import SCALARS, everywhere, fit, general, kept, settle
 
 ndarray: Final[Any] = np.ndarray
-generic: Final[Any] = np.generic
 
 # --- products that respect a zero cotangent ------------------------------------------------------
 
@@ -193,7 +192,7 @@ def _pull_unary(row: Any) -> Any:
     def pull(ct: Any, saved: tuple[Any, ...], node: Node) -> tuple[Any, ...]:
         x = saved[1]
         g = scaled(ct, partial(saved[0], x)) if direct else constant(ct, partial)
-        if type(g) is not type(x) or not isinstance(g, generic):
+        if type(g) is not type(x) or type(g) not in SCALARS:
             g = fit(g, x)
         return (g,)
 
@@ -211,15 +210,15 @@ def _pull_binary(row: Any) -> Any:
         inputs = node.inputs
         ga: Any = None
         gb: Any = None
-        if isinstance(ct, generic) and not (direct_a and direct_b) and (is_array(a) or is_array(b)):
+        if not (direct_a and direct_b) and type(ct) in SCALARS and (is_array(a) or is_array(b)):
             ct = everywhere(ct, np.broadcast_shapes(np.shape(a), np.shape(b)))
         if inputs[0] is not None:
             ga = scaled(ct, partial_a(y, a, b)) if direct_a else constant(ct, partial_a)
-            if type(ga) is not type(a) or not isinstance(ga, generic):
+            if type(ga) is not type(a) or type(ga) not in SCALARS:
                 ga = fit(ga, a)
         if inputs[1] is not None:
             gb = scaled(ct, partial_b(y, a, b)) if direct_b else constant(ct, partial_b)
-            if type(gb) is not type(b) or not isinstance(gb, generic):
+            if type(gb) is not type(b) or type(gb) not in SCALARS:
                 gb = fit(gb, b)
         return (ga, gb)
 
@@ -235,7 +234,7 @@ def scaled(ct: Any, partial: Any) -> Any:
     """Cotangent times partial, on the paths where microseconds count."""
     if careful:
         return times(ct, partial)
-    if type(partial) is ndarray and isinstance(ct, generic):
+    if type(partial) is ndarray and type(ct) in SCALARS:
         # a scalar times a small array takes twice the time of two arrays, and is often 1
         return partial if ct == 1 else np.multiply(np.asarray(ct), partial)
     return ct * partial

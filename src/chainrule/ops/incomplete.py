@@ -25,6 +25,7 @@ from chainrule.ops.entropy import xlog1py, xlogy
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.gamma import betaln, digamma, gammaln, polygamma
 from chainrule.ops.lazy import INTEGER, Function, floating, scipy_row
+from chainrule.ops.partials import wider
 from chainrule.ops.table import S
 
 POSITIVE = (0.3, 4.0)
@@ -160,7 +161,11 @@ def _gamma_moment(order: tuple[int], a: Any, x: Any) -> Any:
 
 
 def _gamma_density(a: Any, x: Any) -> Any:
-    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
+    """x^(a-1) e^-x / gamma(a); as a power at 0, where the logarithm has no derivative."""
+    a, at_zero = wider(a, x), np.equal(x, 0)
+    power = np.power(np.where(at_zero, x, 1), np.where(at_zero, a - 1, 0))
+    scale = xlogy(a - 1, np.where(at_zero, 1, x)) - x - gammaln(a)
+    return power * np.exp(scale)
 
 
 def _gamma_moment_by_a(_y: Any, n: Any, a: Any, x: Any) -> Any:
@@ -268,7 +273,13 @@ def _beta_moment(order: tuple[int, int], a: Any, b: Any, x: Any) -> Any:
 
 
 def _beta_density(a: Any, b: Any, x: Any) -> Any:
-    return np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+    """x^(a-1) (1-x)^(b-1) / beta(a, b); in powers at 0 and 1, as `_gamma_density`."""
+    a, b = wider(a, x), wider(b, x)
+    at_zero, at_one = np.equal(x, 0), np.equal(x, 1)
+    left = np.power(np.where(at_zero, x, 1), np.where(at_zero, a - 1, 0))
+    right = np.power(np.where(at_one, 1 - x, 1), np.where(at_one, b - 1, 0))
+    below, above = np.where(at_zero, 1, x), np.where(at_one, 0, -x)
+    return left * right * np.exp(xlogy(a - 1, below) + xlog1py(b - 1, above) - betaln(a, b))
 
 
 def _beta_moment_by_a(_y: Any, m: Any, n: Any, a: Any, b: Any, x: Any) -> Any:

@@ -119,7 +119,7 @@ def _hazard_excess(y: Any, x: Any) -> Any:
     For t = -x > 0 the hazard is t + 1/(t + 2/(t + 3/(t + ...))) (DLMF 7.9.1 with z = t / sqrt(2)).
     """
     far = np.less(x, -8)
-    t, near = np.where(far, -x, 8), np.where(far, 0, x)
+    t, near = np.where(far, -x, 8), np.where(far, 0, np.minimum(x, 1e3))  # beyond, y is 0
     tail: Any = t
     for k in range(24, 0, -1):
         tail = t + k / tail if k > 1 else 1 / tail

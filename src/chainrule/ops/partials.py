@@ -20,3 +20,12 @@ def wins(a: Any, b: Any, beats: Any = np.greater) -> Any:
 def kind_of(x: Any) -> str:
     """Kind of dtype: "f", "i", "c", ...; also of Python's numbers and lists."""
     return str((x if hasattr(x, "dtype") else np.asarray(x)).dtype.kind)
+
+
+def wider(x: Any, other: Any) -> Any:
+    """x in the precision of the other operand, where that is higher."""
+    mine, theirs = getattr(x, "dtype", None), getattr(other, "dtype", None)
+    if mine is None or theirs is None or mine == theirs:
+        return x
+    floats = mine.kind == "f" and theirs.kind in "fc"
+    return x.astype(theirs) if floats and theirs.itemsize > mine.itemsize else x

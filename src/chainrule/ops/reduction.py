@@ -16,7 +16,8 @@ from chainrule.ops.axes import Axis, axes_of
 from chainrule.ops.cumulative import ZEROS, products_of_others
 from chainrule.ops.cumulative import cumulative_prod as cumulative_prod  # noqa: PLC0414 - for chainrule.tensor
 from chainrule.ops.cumulative import cumulative_sum as cumulative_sum  # noqa: PLC0414 - for chainrule.tensor
-from chainrule.ops.recording import total
+from chainrule.graph.node import Node
+from chainrule.ops.recording import fit, raw, total
 from chainrule.ops.table import S, operation
 
 # NumPy's stubs have no type for a reduction whose keepdims is a variable
@@ -74,10 +75,19 @@ def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) ->
     >>> cr.sum(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     tensor([4., 6.])
     """
-    if axis is None and dtype is None and not keepdims and type(x) is np.ndarray:
-        if x.dtype.char in "fd":
-            return total(x)
+    if axis is None and dtype is None and not keepdims:
+        return total(x)
     return add_reduce(x, axis, dtype, None, keepdims)
+
+
+def _pull_sum(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
+    """The sum of everything passes its cotangent on to every element: the commonest last step."""
+    if node.params is sum.operation.defaults:  # type: ignore[attr-defined]
+        return (fit(ct, saved[1]),)
+    return node.op._pull(ct, saved, node)  # type: ignore[no-any-return]
+
+
+sum.operation.pull = _pull_sum  # type: ignore[attr-defined]
 
 
 def _prod_back(ct: Any, _y: Any, x: Any, axis: Axis, keepdims: bool, **_: Any) -> Any:
@@ -263,8 +273,13 @@ def _shifted(x: Any, axis: Axis) -> tuple[Any, Any]:
 
 
 def _logsumexp_back(ct: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    finite = np.where(y == -np.inf, 0, y)  # exp(-inf - finite) is the 0 that is meant
-    return spread(ct, x, axis, keepdims) * np.exp(x - spread(finite, x, axis, keepdims))
+    largest = raw(y) == np.inf
+    finite = np.where(largest | (y == -np.inf), 0, y)  # exp(-inf - 0) is the 0 that is meant
+    weight = np.exp(x - spread(finite, x, axis, keepdims))
+    if np.any(largest):  # infinite elements share equally
+        share = _extreme_back(raw(ct) * 0 + 1, raw(y), raw(x), axis, keepdims)
+        weight = np.where(spread(largest, x, axis, keepdims), share, weight)
+    return spread(ct, x, axis, keepdims) * weight
 
 
 @operation(

@@ -26,6 +26,8 @@ from chainrule.graph.node import Cotangents, Node, Spec, Variable, next_order
 from chainrule.ops import hot
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, describe, explain
 from chainrule.ops.recording import (
+    SCALARS,
+    everywhere,
     filled,
     fit,
     general,
@@ -130,6 +132,8 @@ class Operation:
         rules, params = self.reverse, node.params
         if self.results != 1:
             ct = filled(ct, saved[0])
+        elif type(ct) in SCALARS and saved[0].shape:
+            ct = everywhere(ct, saved[0].shape)
         if callable(rules):
             return [
                 None if n is None else fit(rules(i, ct, *saved, **params), saved[1 + i])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.family import elementwise, shown
-from chainrule.ops.partials import off_zero, wins
+from chainrule.ops.partials import wins
 
 inf, pi = math.inf, math.pi
 ANY = (-3.0, 3.0)
@@ -173,9 +173,11 @@ atan = elementwise(
 
 
 def _over_square(a: Any, b: Any, c: Any) -> Any:
-    """c / (a*a + b*b) without overflow, and 0 at the origin."""
-    r = off_zero(np.hypot(a, b))
-    return c / r / r
+    """c / (a*a + b*b) without overflow, and 0 at the origin and at infinity."""
+    r = np.hypot(a, b)
+    ends = (r == 0) | np.isinf(r)
+    r = np.where(ends, 1, r)
+    return np.where(ends, 0, c) / r / r
 
 
 atan2 = elementwise(

@@ -9,52 +9,96 @@ through a view goes on to the tensor it shows. A leaf that requires grad may onl
 from __future__ import annotations
 
 from _thread import get_ident
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
 from chainrule.graph.node import Leaf, Variable, paused
 from chainrule.graph.writes import note_write
+from chainrule.ops.complaints import CAUGHT, as_value, describe, explain
 from chainrule.ops.indexing import getitem, index_of, set_item
-from chainrule.ops.table import as_value, describe, record
+from chainrule.ops.recording import record
 
-Update = Callable[[Any, Any], Any]
+ndarray: Final[Any] = np.ndarray
+
+_ZERO: Final[dict[Any, Any]] = {
+    t: t(0) for t in (np.float64, np.float32, np.complex128, np.complex64, np.int64, np.int32)
+}
 
 
-def update(x: Any, function: Update, other: Any, name: str) -> Any:
-    """`x op= other`: x becomes function(x, other), in its own memory."""
+def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
+    """`x op= other`: x becomes row(x, other), in its own memory. `evaluate` is Python's operator."""
+    if not isinstance(x, Variable):
+        raise TypeError(name)
     value = x._value
     recording = not (paused and get_ident() in paused)
-    if recording and (x._node is not None or _tracked(other)):
+    given = other._value if isinstance(other, Variable) else other
+    if recording and (x._node is not None or (isinstance(other, Variable) and other._node is not None)):
         _refuse_leaf(x, name)
-        before = type(x)()
-        before._value = value.copy() if type(value) is np.ndarray else value
+        before: Variable = type(x)()
+        before._value = value.copy() if type(value) is ndarray else value
         before._node = x._node
-        result = function(before, other)
+        result = row.call(before, other)
         _check_same(value, result._value, name)
-        _rebind(x, result, name)
+        store(x, result._value, name)
+        x._node = result._node
+        _write_through(x)
         return x
-    new = function(value, other._value if isinstance(other, Variable) else other)
-    _check_same(value, new, name)
-    store(x, new, name)
+    if (
+        type(value) is ndarray
+        and value.dtype.kind == "f"
+        and (
+            type(given) is float
+            or (type(given) is ndarray and given.dtype is value.dtype and given.shape == value.shape)
+        )
+        and value.flags.writeable
+    ):
+        row.evaluate(value, given, out=value)  # no temporary: the common case of an optimizer's step
+        note_write(value, name)
+        return x
+    try:
+        new = evaluate(value, given)
+    except CAUGHT as error:
+        raise explain(row, (value, given), {}, error) from None
+    if type(new) is not type(value) or type(value) is ndarray:
+        _check_same(value, new, name)
+        store(x, new, name)
+    else:
+        x._value = new
     return x
 
 
-def store(x: Any, new: Any, name: str) -> None:
+def store(x: Variable, new: Any, name: str) -> None:
     """Write `new` into x's memory (a scalar is rebound), filing the write."""
     value = x._value
-    if type(value) is np.ndarray:
+    if type(value) is ndarray:
         if not value.flags.writeable:
-            raise GraphError(
-                f"{name}: this tensor shows memory that cannot be written (a broadcast view or a "
-                "read-only array); `.clone()` it first" + at(user_line())
-            )
-        value[...] = new
+            raise _read_only(name)
+        if type(new) is int:
+            value.fill(new)
+        else:
+            value[...] = new
         note_write(value, name)
     else:
         x._value = new if type(new) is type(value) else value.dtype.type(new)
+
+
+def zero(x: Variable) -> Any:
+    """Set every element of an unrecorded tensor to zero."""
+    value = x._value
+    if type(value) in _ZERO:
+        x._value = _ZERO[type(value)]
+    else:
+        store(x, 0, "zero_")
+    return x
+
+
+def _read_only(name: str) -> GraphError:
+    return GraphError(
+        f"{name}: this tensor shows memory that cannot be written (a broadcast view or a "
+        "read-only array); `.clone()` it first" + at(user_line())
+    )
 
 
 def assign(x: Any, index: Any, new: Any) -> None:
@@ -71,14 +115,16 @@ def assign(x: Any, index: Any, new: Any) -> None:
     if type(value) is not np.ndarray:
         value = x._value = np.array(value)
     if not value.flags.writeable:
-        raise GraphError(
-            "__setitem__: this tensor shows memory that cannot be written (a broadcast view or a "
-            "read-only array); `.clone()` it first" + at(user_line())
-        )
+        raise _read_only("__setitem__")
     if np.iscomplexobj(filling) and value.dtype.kind != "c":
         raise DtypeError(
             f"__setitem__: cannot store {describe(filling)} in a tensor of dtype {value.dtype}"
             + at(user_line())
+        )
+    if tracked and value.dtype.kind not in "fc":
+        raise DtypeError(
+            f"__setitem__: a value that requires grad cannot be stored in a tensor of dtype "
+            f"{value.dtype}, where its derivative would be lost; make it floating-point" + at(user_line())
         )
     try:
         value[index] = filling
@@ -95,12 +141,6 @@ def assign(x: Any, index: Any, new: Any) -> None:
         out = record(row, type(x), value, (value, filling), nodes, {"index": index})
         x._node = out._node
         _write_through(x)
-
-
-def _rebind(x: Any, result: Any, name: str) -> None:
-    store(x, result._value, name)
-    x._node = result._node
-    _write_through(x)
 
 
 def _write_through(x: Any) -> None:

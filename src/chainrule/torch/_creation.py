@@ -16,6 +16,15 @@ from chainrule.torch._dtypes import checked, dtype_of
 from chainrule.torch._promotion import result_dtype
 from chainrule.torch._tensor import Tensor
 
+__all__ = [
+    "BoolTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "arange",
+    "as_tensor", "asarray", "can_cast", "clone", "detach", "empty", "empty_like", "eye",
+    "from_numpy", "full", "full_like", "get_default_dtype", "is_complex", "is_floating_point",
+    "is_nonzero", "is_tensor", "linspace", "logspace", "numel", "ones", "ones_like",
+    "promote_types", "range", "result_type", "set_default_dtype", "tensor", "tril_indices",
+    "triu_indices", "vander", "view_as_complex", "view_as_real", "zeros", "zeros_like",
+]  # fmt: skip
+
 
 def tensor(
     data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
@@ -121,7 +130,8 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def _sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
-    if any(n < 0 for n in (shape := sizes(size))):
+    shape = sizes(size)
+    if any(n < 0 for n in shape):
         raise ValueError(f"sizes cannot be negative: {list(shape)}" + at(user_line()))
     return shape
 

@@ -27,6 +27,12 @@ from chainrule.torch._creation import _floating, _made
 from chainrule.torch._dtypes import checked, dtype_of
 from chainrule.torch._tensor import Tensor
 
+__all__ = [
+    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
+]  # fmt: skip
+
 BLOCK = 16
 
 

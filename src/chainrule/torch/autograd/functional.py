@@ -174,14 +174,14 @@ def hessian(
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    many = isinstance(inputs, (tuple, list))
+    given, many = _listed(inputs)
 
     def gradient(*xs: Any) -> Any:
         y = _single(func(*xs), "hessian")
-        found = jacobian(func=lambda *zs: _single(func(*zs), "hessian"), inputs=xs, create_graph=True)
-        return tuple(movement.reshape(g, x.shape) for g, x in zip(found, xs, strict=True)) if y is not None else ()
+        one = _constant(np.ones((), y._value.dtype))
+        return tuple(_gradients([y], xs, [one], True, strict, "hessian"))
 
-    out = jacobian(gradient, tuple(_listed(inputs)[0]), create_graph, strict)
+    out = jacobian(gradient, tuple(given), create_graph, strict)
     return out if many else out[0][0]
 
 
