@@ -61,7 +61,11 @@ def draw(row: Operation, sample: Sample, rng: np.random.Generator) -> list[np.nd
 
 def call(row: Operation, operands: list[Any], sample: Sample) -> list[Any]:
     """Results of the public function, as a list."""
-    out = row.function(operands, **sample.params) if sample.sized else row.function(*operands, **sample.params)
+    out = (
+        row.function(operands, **sample.params)
+        if sample.sized
+        else row.function(*operands, **sample.params)
+    )
     return list(out) if isinstance(out, (tuple, list)) else [out]
 
 
@@ -98,7 +102,10 @@ class Program:
 
     def values(self, at: list[Any]) -> list[np.ndarray[Any, Any]]:
         """Results at other operands, as plain arrays."""
-        return [np.asarray(v._value if isinstance(v, Variable) else v) for v in call(self.row, self.inputs(at), self.sample)]
+        return [
+            np.asarray(v._value if isinstance(v, Variable) else v)
+            for v in call(self.row, self.inputs(at), self.sample)
+        ]
 
     def recorded(self, at: list[Any]) -> tuple[list[Tensor], list[Tensor]]:
         """(leaves, results that need a gradient)."""
@@ -120,23 +127,36 @@ class Program:
 def pullback(program: Program, at: list[Any], cts: list[Any], create: bool = False) -> list[Any]:
     """Cotangents of the leaves; with `create`, as recorded Tensors of the recorded cotangents."""
     leaves, results = program.recorded(at)
-    live = [(r, c) for r, c in zip(results, cts, strict=True) if isinstance(r, Variable) and r._node is not None]
+    live = [
+        (r, c)
+        for r, c in zip(results, cts, strict=True)
+        if isinstance(r, Variable) and r._node is not None
+    ]
     if not live:
         return [np.zeros(np.shape(a)) for a in at]
-    out = gradients([r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=create)
-    return [np.zeros(np.shape(a)) if g is None else np.asarray(g._value) for a, g in zip(at, out, strict=True)]
+    out = gradients(
+        [r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=create
+    )
+    return [
+        np.zeros(np.shape(a)) if g is None else np.asarray(g._value)
+        for a, g in zip(at, out, strict=True)
+    ]
 
 
 def pushforward(program: Program, at: list[Any], tangents: list[Any]) -> list[Any]:
     """Tangents of the results."""
     leaves, results = program.recorded(at)
     nodes = [r._node for r in results if isinstance(r, Variable) and r._node is not None]
-    known = {l._node: np.asarray(t)[()] for l, t in zip(leaves, tangents, strict=True)}
+    known = {x._node: np.asarray(t)[()] for x, t in zip(leaves, tangents, strict=True)}
     found = dict(zip(nodes, forward(nodes, known, Tensor), strict=True))
     out = []
     for r in results:
         t = found.get(r._node) if isinstance(r, Variable) and r._node is not None else None
-        out.append(np.zeros(np.shape(r)) if t is None else np.asarray(t._value if isinstance(t, Variable) else t))
+        out.append(
+            np.zeros(np.shape(r))
+            if t is None
+            else np.asarray(t._value if isinstance(t, Variable) else t)
+        )
     return out
 
 
@@ -175,29 +195,57 @@ def check_sample(row: Operation, sample: Sample) -> int:
     minus = program.values([x - h * t for x, t in zip(program.at, tangents, strict=True)])
     for p, q, d, v in zip(plus, minus, push, plain, strict=True):
         if v.dtype.kind in "fc":
-            close(d, (p - q) / (2 * h), 2e-5 * row.tolerance, 2e-6 * row.tolerance, f"{name}: forward against differences")
+            close(
+                d,
+                (p - q) / (2 * h),
+                2e-5 * row.tolerance,
+                2e-6 * row.tolerance,
+                f"{name}: forward against differences",
+            )
 
     # second order: the derivative of the pulled-back cotangents along the tangents
     leaves, results = program.recorded(program.at)
     live = [(r, c) for r, c in zip(results, cts, strict=True) if r._node is not None]
     if live:
-        first = gradients([r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=True)
+        first = gradients(
+            [r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=True
+        )
         for g, p in zip(first, pull, strict=True):
             if g is not None:
-                close(np.asarray(g._value), p, 1e-9 * row.tolerance, 1e-9 * row.tolerance, f"{name}: recorded reverse")
-        pairs = [(g, t) for g, t in zip(first, tangents, strict=True) if g is not None and g._node is not None]
+                close(
+                    np.asarray(g._value),
+                    p,
+                    1e-9 * row.tolerance,
+                    1e-9 * row.tolerance,
+                    f"{name}: recorded reverse",
+                )
+        pairs = [
+            (g, t)
+            for g, t in zip(first, tangents, strict=True)
+            if g is not None and g._node is not None
+        ]
         second = (
             gradients([g for g, _ in pairs], leaves, [t for _, t in pairs], allow_unused=True)
             if pairs
             else [None] * len(leaves)
         )
-        plus = pullback(program, [x + h * t for x, t in zip(program.at, tangents, strict=True)], cts)
-        minus = pullback(program, [x - h * t for x, t in zip(program.at, tangents, strict=True)], cts)
+        plus = pullback(
+            program, [x + h * t for x, t in zip(program.at, tangents, strict=True)], cts
+        )
+        minus = pullback(
+            program, [x - h * t for x, t in zip(program.at, tangents, strict=True)], cts
+        )
         for g, p, q in zip(second, plus, minus, strict=True):
             difference = (p - q) / (2 * h)
             value = np.zeros_like(difference) if g is None else np.asarray(g._value)
             if program.at[0].dtype.kind != "c":
-                close(value, difference, 5e-5 * row.tolerance, 5e-6 * row.tolerance, f"{name}: second order")
+                close(
+                    value,
+                    difference,
+                    5e-5 * row.tolerance,
+                    5e-6 * row.tolerance,
+                    f"{name}: second order",
+                )
 
     if not row.untested:
         check_float32(program, name, cts)
@@ -207,12 +255,18 @@ def check_sample(row: Operation, sample: Sample) -> int:
 def check_float32(program: Program, name: str, cts: list[Any]) -> None:
     """Single precision in, single precision out, gradients included, and near the double values."""
     narrow = {"f": np.float32, "c": np.complex64}
-    program.operands = [x.astype(narrow[x.dtype.kind]) if x.dtype.kind in "fc" else x for x in program.operands]
+    program.operands = [
+        x.astype(narrow[x.dtype.kind]) if x.dtype.kind in "fc" else x for x in program.operands
+    ]
     at = [program.operands[i] for i in program.where]
     leaves, results = program.recorded(at)
     for r in results:
         assert r.dtype not in (np.float64, np.complex128), f"{name}: float32 in gives {r.dtype}"
-    live = [(r, np.asarray(c).astype(r.dtype)) for r, c in zip(results, cts, strict=True) if r._node is not None]
+    live = [
+        (r, np.asarray(c).astype(r.dtype))
+        for r, c in zip(results, cts, strict=True)
+        if r._node is not None
+    ]
     if live:
         out = gradients([r for r, _ in live], leaves, [c for _, c in live], allow_unused=True)
         for g, x in zip(out, at, strict=True):
@@ -225,7 +279,11 @@ def check_row(name: str) -> None:
     samples = samples_of(row)
     assert samples or row.untested, f"{name} has no samples"
     count = sum(check_sample(row, s) for s in samples)
-    claims = row.differentiable and (row.kind == "composite" or any(
-        r is not ZERO and not isinstance(r, str) for r in (row.reverse if isinstance(row.reverse, tuple) else (row.reverse,))
-    ))
+    claims = row.differentiable and (
+        row.kind == "composite"
+        or any(
+            r is not ZERO and not isinstance(r, str)
+            for r in (row.reverse if isinstance(row.reverse, tuple) else (row.reverse,))
+        )
+    )
     assert count or not claims or row.untested, f"{name}: no sample has a differentiable operand"

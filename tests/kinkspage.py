@@ -23,7 +23,11 @@ NAMES: dict[str, Any] = {
 
 def lines() -> list[tuple[str, str, str]]:
     """(function, point, derivative) of every line of every table."""
-    rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    rows = [
+        line.split(" | ")
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
     return [tuple(cell.strip(" |`") for cell in row) for row in rows]  # type: ignore[misc]
 
 
@@ -41,7 +45,10 @@ def evaluate(function: str, at: str) -> tuple[Any, ...]:
     if y._node is None:
         return tuple(np.zeros(np.shape(v)) for v in values)
     found = gradients([y], leaves, [np.ones(())], allow_unused=True)
-    return tuple(np.zeros(np.shape(v)) if g is None else np.asarray(g._value) for g, v in zip(found, values, strict=True))
+    return tuple(
+        np.zeros(np.shape(v)) if g is None else np.asarray(g._value)
+        for g, v in zip(found, values, strict=True)
+    )
 
 
 def number(x: float) -> str:

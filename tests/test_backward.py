@@ -65,7 +65,7 @@ def test_second_backward_needs_retain_graph() -> None:
     y.backward()
 
     assert x.grad.item() == 24.0
-    with pytest.raises(cr.errors.GraphError, match="power.*second time.*retain_graph=True"):
+    with pytest.raises(cr.errors.GraphError, match=r"power.*second time.*retain_graph=True"):
         y.backward()
     assert x.grad.item() == 24.0
 
@@ -80,7 +80,7 @@ def test_create_graph_gives_derivatives_of_every_order() -> None:
 
 
 def test_no_perturbation_confusion() -> None:
-    """d/dx [x * d/dy (x + y)] at y = x is 1: the inner derivative does not see the outer variable."""
+    """d/dx [x * d/dy (x + y)] at y = x is 1: the inner derivative sees only its own variable."""
     x = leaf(1.0)
     y = x * 1.0
     (inner,) = gradients([x + y], [y], create_graph=True)
@@ -243,7 +243,7 @@ def test_errors_leave_no_gradient_half_done() -> None:
 
 
 def cases() -> Iterator[tuple[str, object, float, float]]:
-    """Functions whose derivative is finite although a branch not taken is not: (name, f, at, value)."""
+    """Finite derivatives although a branch not taken has none: (name, f, at, value)."""
     yield "where sqrt", lambda x: cr.where(x > 0, cr.sqrt(x), 0.0), 0.0, 0.0
     yield "where log", lambda x: cr.where(x > 0, cr.log(x), x * 2), 0.0, 2.0
     yield "where division", lambda x: cr.where(x != 0, cr.sin(x) / x, 1.0), 0.0, 0.0
@@ -258,7 +258,9 @@ def cases() -> Iterator[tuple[str, object, float, float]]:
     yield "times infinity masked", lambda x: cr.where(x > 0, x * np.inf, x), -1.0, 1.0
 
 
-@pytest.mark.parametrize(("f", "at", "value"), [c[1:] for c in cases()], ids=[c[0] for c in cases()])
+@pytest.mark.parametrize(
+    ("f", "at", "value"), [c[1:] for c in cases()], ids=[c[0] for c in cases()]
+)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_no_nan_from_code_not_taken(f, at, value) -> None:  # type: ignore[no-untyped-def]
     """A zero cotangent that meets an infinite partial stays zero, to second order."""

@@ -19,7 +19,9 @@ def leaf(value: object) -> cr.Tensor:
 
 def test_incompatible_shapes() -> None:
     """Operation, both shapes, the line and the way out."""
-    with pytest.raises(ShapeError, match=r"add\(float64\[3\], float64\[2\]\)[\s\S]*reshape") as info:
+    with pytest.raises(
+        ShapeError, match=r"add\(float64\[3\], float64\[2\]\)[\s\S]*reshape"
+    ) as info:
         leaf([1.0, 2.0, 3.0]) + leaf([1.0, 2.0])
     assert HERE in str(info.value)
     assert "leaf([1.0, 2.0, 3.0]) + leaf([1.0, 2.0])" in str(info.value)
@@ -27,7 +29,9 @@ def test_incompatible_shapes() -> None:
 
 def test_incompatible_matrix_shapes() -> None:
     """matmul says which sizes must agree."""
-    with pytest.raises(ShapeError, match=r"matmul\(float64\[2, 3\], float64\[2, 3\]\)[\s\S]*last") as info:
+    with pytest.raises(
+        ShapeError, match=r"matmul\(float64\[2, 3\], float64\[2, 3\]\)[\s\S]*last"
+    ) as info:
         cr.ones((2, 3)) @ cr.ones((2, 3))
     assert HERE in str(info.value)
 
@@ -79,7 +83,7 @@ def test_unknown_numpy_function() -> None:
 
 def test_array_conversion_that_would_lose_the_derivative() -> None:
     """np.asarray of a tensor that requires grad."""
-    with pytest.raises(GraphError, match="derivative silently.*detach"):
+    with pytest.raises(GraphError, match=r"derivative silently.*detach"):
         np.asarray(leaf([1.0]))
     with pytest.raises(GraphError, match=r"force=True"):
         leaf([1.0]).numpy()

@@ -45,19 +45,28 @@ def test_line(function: str, point: str, derivative: str) -> None:
     assert written(evaluate(function, point)) == derivative
 
 
-# --- the derivative lies between the slopes --------------------------------------------------------
+# --- the derivative lies between the slopes -------------------------------------------------------
 
 
 def points(row: Operation) -> Iterator[tuple[Any, ...]]:
     """One operand at a special point and the others inside their domains; and all at that point."""
     domains = row.domain or ((-2.0, 2.0),)
-    inside = [{"bool": True, "int": 2, "positive int": 2}.get(d) if isinstance(d, str) else 0.4 * d[0] + 0.6 * d[1] for d in domains]
+    inside = [
+        {"bool": True, "int": 2, "positive int": 2}.get(d)
+        if isinstance(d, str)
+        else 0.4 * d[0] + 0.6 * d[1]
+        for d in domains
+    ]
     for p in {0.0, 1.0, -1.0, *row.special}:
         if abs(p) < 100:
             for i, d in enumerate(domains):
                 if not isinstance(d, str) and (p in row.special or d[0] <= p <= d[1]):
                     yield (*inside[:i], p, *inside[i + 1 :])
-            if len(domains) > 1 and p in row.special and not any(isinstance(d, str) for d in domains):
+            if (
+                len(domains) > 1
+                and p in row.special
+                and not any(isinstance(d, str) for d in domains)
+            ):
                 yield (p,) * len(domains)
 
 
@@ -83,7 +92,8 @@ def derivative(row: Operation, operands: tuple[Any, ...], i: int) -> float:
 
 
 BEYOND = {
-    ("betainc", 0), ("betainc", 1), ("betaincc", 0), ("betaincc", 1), ("gammainc", 0), ("gammaincc", 0),
+    ("betainc", 0), ("betainc", 1), ("betaincc", 0), ("betaincc", 1),
+    ("gammainc", 0), ("gammaincc", 0),
 }  # fmt: skip
 """Rows and operands in which 0, an end of another operand's domain, is outside the domain."""
 
@@ -93,7 +103,11 @@ def cases() -> Iterator[tuple[Operation, tuple[Any, ...], int, list[float]]]:
     for row in ROWS:
         for operands in points(row):
             for i, x in enumerate(operands):
-                if isinstance(x, (bool, int)) or (row.kind == "elementwise" and row.missing(i)) or not np.isfinite(value(row, operands)):
+                if (
+                    isinstance(x, (bool, int))
+                    or (row.kind == "elementwise" and row.missing(i))
+                    or not np.isfinite(value(row, operands))
+                ):
                     continue
                 sides = [slope(row, operands, i, h) for h in (-H, H)]
                 finite = [s for s in sides if np.isfinite(s) and abs(s) < 1e3]

@@ -27,7 +27,9 @@ def test_row(name: str) -> None:
     check_row(name)
 
 
-@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if TABLE[n].special and TABLE[n].kind == "elementwise"])
+@pytest.mark.parametrize(
+    "name", [n for n in DIFFERENTIABLE if TABLE[n].special and TABLE[n].kind == "elementwise"]
+)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_zero_cotangent_stays_zero_at_special_points(name: str) -> None:
     """At kinks, poles and infinities a cotangent of zero gives zero, never NaN."""
@@ -64,8 +66,13 @@ def test_non_contiguous_operands(name: str) -> None:
         for a, b in zip(program.values(at), plain, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=name)
         if program.where:
-            cts = [c if p.dtype.kind in "fc" else np.zeros(c.shape) for c, p in zip(program.random_like(plain), plain, strict=True)]
-            for a, b in zip(pullback(program, at, cts), pullback(program, program.at, cts), strict=True):
+            cts = [
+                c if p.dtype.kind in "fc" else np.zeros(c.shape)
+                for c, p in zip(program.random_like(plain), plain, strict=True)
+            ]
+            for a, b in zip(
+                pullback(program, at, cts), pullback(program, program.at, cts), strict=True
+            ):
                 np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10, err_msg=name)
 
 
@@ -86,7 +93,9 @@ def test_every_rule_is_written_or_says_why_not() -> None:
             continue
         assert len(row.reverse) == row.arity, name
         for rule in row.reverse:
-            assert callable(rule) or rule is ZERO or (isinstance(rule, str) and len(rule) > 10), name
+            assert callable(rule) or rule is ZERO or (isinstance(rule, str) and len(rule) > 10), (
+                name
+            )
 
 
 def test_checks_can_fail() -> None:

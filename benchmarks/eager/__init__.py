@@ -1,0 +1,1 @@
+"""Eager code: `python -m benchmarks.eager`."""

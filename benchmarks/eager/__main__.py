@@ -14,6 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 import gc
 import platform
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -97,7 +98,7 @@ def perceptron(t: Any) -> Step:
     sizes = [64, 256, 256, 10]
     weights = [
         t.tensor((rng.standard_normal((m, n)) / m**0.5).astype(np.float32), requires_grad=True)
-        for m, n in zip(sizes, sizes[1:], strict=False)
+        for m, n in pairwise(sizes)
     ]
     biases = [t.zeros(n, requires_grad=True) for n in sizes[1:]]
     x = t.tensor(rng.standard_normal((128, 64)).astype(np.float32))
@@ -154,8 +155,7 @@ def autograd_perceptron() -> Step:
     rng = np.random.default_rng(0)
     sizes = [64, 256, 256, 10]
     params = [
-        (rng.standard_normal((m, n)) / m**0.5).astype(np.float32)
-        for m, n in zip(sizes, sizes[1:], strict=False)
+        (rng.standard_normal((m, n)) / m**0.5).astype(np.float32) for m, n in pairwise(sizes)
     ] + [np.zeros(n, np.float32) for n in sizes[1:]]
     x = rng.standard_normal((128, 64)).astype(np.float32)
     labels = np.eye(10, dtype=np.float32)[rng.integers(0, 10, 128)]
@@ -205,7 +205,10 @@ def main() -> None:
         f"chainrule {chainrule.__version__} ({'compiled' if compiled else 'pure Python'}), "
         f"PyTorch {torch.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     )
-    print(f"{'us an iteration':<20}{'chainrule':>10}{'PyTorch':>10}{'ratio':>8}{'aim':>6}{'autograd':>10}{'ratio':>8}{'aim':>6}")
+    print(
+        f"{'us an iteration':<20}{'chainrule':>10}"
+        f"{'PyTorch':>10}{'ratio':>8}{'aim':>6}{'autograd':>10}{'ratio':>8}{'aim':>6}"
+    )
     for title, (program, peer, aim) in PROGRAMS.items():
         a, b = program(ours)(), program(torch)()
         np.testing.assert_allclose(

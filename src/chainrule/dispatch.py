@@ -42,7 +42,13 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
         from chainrule.ops.table import TABLE
 
         return TABLE[_REDUCED[ufunc.__name__]].function(inputs[0], axis=axis, keepdims=keepdims)
-    return _unknown(f"{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"), ufunc, inputs, kwargs, method)
+    return _unknown(
+        f"{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"),
+        ufunc,
+        inputs,
+        kwargs,
+        method,
+    )
 
 
 def array_function(
@@ -115,7 +121,7 @@ def _plain(x: Any) -> Any:
 def _wrap(cls: type[Variable], x: Any) -> Any:
     if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biufc":
         out = cls()
-        out._value = x if x.ndim else x[()]
+        out._value = x if isinstance(x, np.ndarray) and x.ndim else x[()]  # type: ignore[index]
         out._node = None
         return out
     if isinstance(x, (tuple, list)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from types import FrameType
 
 from numpy.linalg import LinAlgError
 
@@ -45,12 +46,12 @@ class NaNError(ChainruleError, ArithmeticError):
 
 def user_line() -> tuple[str, int]:
     """File and line number of the innermost frame outside chainrule, or ("", 0)."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith(_PACKAGE) and not name.startswith("<__array_function__"):
             return name, frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "", 0
 
 

@@ -42,7 +42,7 @@ def default_rng(seed: Any = None) -> Generator:
     >>> cr.random.rand(2, generator=rng).shape
     (2,)
     """
-    from numpy.random import PCG64, Generator  # noqa: PLC0415
+    from numpy.random import PCG64, Generator
 
     return Generator(PCG64(seed))
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import copy as copying
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from chainrule import dispatch
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
-from chainrule.graph.hooks import Handle, add_hook, retain, retained
-from chainrule.graph.node import Leaf, Spec, Variable, hooked
+from chainrule.graph.hooks import Handle, add_hook, retain
+from chainrule.graph.node import Leaf, Spec, Variable
 from chainrule.ops import (
     contraction,
     elementwise,
@@ -39,7 +39,7 @@ Axis = int | tuple[int, ...] | None
 def _operator(function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
     """The operation itself, without the layer that gives the public function its name."""
     row = function.operation  # type: ignore[attr-defined]
-    return row.reflected if reflected else row.call  # type: ignore[no-any-return]
+    return row.reflected if reflected else row.call
 
 
 _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _POWER, _REMAINDER, _FLOOR_DIVIDE = (
@@ -55,7 +55,7 @@ class Tensor(Variable):
     NumPy's own functions; `requires_grad=True` marks it as a variable to differentiate by.
 
     >>> x = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    >>> (x ** 2).sum().backward()
+    >>> (x**2).sum().backward()
     >>> x.grad
     tensor([2., 4., 6.])
     """
@@ -68,39 +68,75 @@ class Tensor(Variable):
 
     # --- arithmetic: the operations themselves --------------------------------------------------
 
-    __add__ = _operator(elementwise.add)
-    __radd__ = _operator(elementwise.add, reflected=True)
-    __sub__ = _operator(elementwise.subtract)
-    __rsub__ = _operator(elementwise.subtract, reflected=True)
-    __mul__ = _operator(elementwise.multiply)
-    __rmul__ = _operator(elementwise.multiply, reflected=True)
-    __truediv__ = _operator(elementwise.divide)
-    __rtruediv__ = _operator(elementwise.divide, reflected=True)
-    __floordiv__ = _operator(elementwise.floor_divide)
-    __rfloordiv__ = _operator(elementwise.floor_divide, reflected=True)
-    __mod__ = _operator(elementwise.remainder)
-    __rmod__ = _operator(elementwise.remainder, reflected=True)
-    __pow__ = _operator(elementwise.power)
-    __rpow__ = _operator(elementwise.power, reflected=True)
-    __neg__ = _operator(elementwise.negative)
-    __pos__ = _operator(elementwise.positive)
-    __abs__ = _operator(elementwise.abs)
-    __invert__ = _operator(elementwise.bitwise_invert)
-    __and__ = _operator(elementwise.bitwise_and)
-    __rand__ = _operator(elementwise.bitwise_and, reflected=True)
-    __or__ = _operator(elementwise.bitwise_or)
-    __ror__ = _operator(elementwise.bitwise_or, reflected=True)
-    __xor__ = _operator(elementwise.bitwise_xor)
-    __rxor__ = _operator(elementwise.bitwise_xor, reflected=True)
-    __lshift__ = _operator(elementwise.bitwise_left_shift)
-    __rshift__ = _operator(elementwise.bitwise_right_shift)
-    __lt__ = _operator(elementwise.less)
-    __le__ = _operator(elementwise.less_equal)
-    __gt__ = _operator(elementwise.greater)
-    __ge__ = _operator(elementwise.greater_equal)
-    __eq__ = _operator(elementwise.equal)  # type: ignore[assignment]
-    __ne__ = _operator(elementwise.not_equal)  # type: ignore[assignment]
-    __matmul__ = _operator(contraction.matmul)
+    if TYPE_CHECKING:  # for editors: what the operations below are as methods
+
+        def __add__(self, other: Any, /) -> Self: ...
+        def __radd__(self, other: Any, /) -> Self: ...
+        def __sub__(self, other: Any, /) -> Self: ...
+        def __rsub__(self, other: Any, /) -> Self: ...
+        def __mul__(self, other: Any, /) -> Self: ...
+        def __rmul__(self, other: Any, /) -> Self: ...
+        def __truediv__(self, other: Any, /) -> Self: ...
+        def __rtruediv__(self, other: Any, /) -> Self: ...
+        def __floordiv__(self, other: Any, /) -> Self: ...
+        def __rfloordiv__(self, other: Any, /) -> Self: ...
+        def __mod__(self, other: Any, /) -> Self: ...
+        def __rmod__(self, other: Any, /) -> Self: ...
+        def __pow__(self, other: Any, /) -> Self: ...
+        def __rpow__(self, other: Any, /) -> Self: ...
+        def __neg__(self) -> Self: ...
+        def __pos__(self) -> Self: ...
+        def __abs__(self) -> Self: ...
+        def __invert__(self) -> Self: ...
+        def __and__(self, other: Any, /) -> Self: ...
+        def __rand__(self, other: Any, /) -> Self: ...
+        def __or__(self, other: Any, /) -> Self: ...
+        def __ror__(self, other: Any, /) -> Self: ...
+        def __xor__(self, other: Any, /) -> Self: ...
+        def __rxor__(self, other: Any, /) -> Self: ...
+        def __lshift__(self, other: Any, /) -> Self: ...
+        def __rshift__(self, other: Any, /) -> Self: ...
+        def __lt__(self, other: Any, /) -> Self: ...
+        def __le__(self, other: Any, /) -> Self: ...
+        def __gt__(self, other: Any, /) -> Self: ...
+        def __ge__(self, other: Any, /) -> Self: ...
+        def __eq__(self, other: Any, /) -> Self: ...  # type: ignore[override]
+        def __ne__(self, other: Any, /) -> Self: ...  # type: ignore[override]
+        def __matmul__(self, other: Any, /) -> Self: ...
+    else:
+        __add__ = _operator(elementwise.add)
+        __radd__ = _operator(elementwise.add, reflected=True)
+        __sub__ = _operator(elementwise.subtract)
+        __rsub__ = _operator(elementwise.subtract, reflected=True)
+        __mul__ = _operator(elementwise.multiply)
+        __rmul__ = _operator(elementwise.multiply, reflected=True)
+        __truediv__ = _operator(elementwise.divide)
+        __rtruediv__ = _operator(elementwise.divide, reflected=True)
+        __floordiv__ = _operator(elementwise.floor_divide)
+        __rfloordiv__ = _operator(elementwise.floor_divide, reflected=True)
+        __mod__ = _operator(elementwise.remainder)
+        __rmod__ = _operator(elementwise.remainder, reflected=True)
+        __pow__ = _operator(elementwise.power)
+        __rpow__ = _operator(elementwise.power, reflected=True)
+        __neg__ = _operator(elementwise.negative)
+        __pos__ = _operator(elementwise.positive)
+        __abs__ = _operator(elementwise.abs)
+        __invert__ = _operator(elementwise.bitwise_invert)
+        __and__ = _operator(elementwise.bitwise_and)
+        __rand__ = _operator(elementwise.bitwise_and, reflected=True)
+        __or__ = _operator(elementwise.bitwise_or)
+        __ror__ = _operator(elementwise.bitwise_or, reflected=True)
+        __xor__ = _operator(elementwise.bitwise_xor)
+        __rxor__ = _operator(elementwise.bitwise_xor, reflected=True)
+        __lshift__ = _operator(elementwise.bitwise_left_shift)
+        __rshift__ = _operator(elementwise.bitwise_right_shift)
+        __lt__ = _operator(elementwise.less)
+        __le__ = _operator(elementwise.less_equal)
+        __gt__ = _operator(elementwise.greater)
+        __ge__ = _operator(elementwise.greater_equal)
+        __eq__ = _operator(elementwise.equal)
+        __ne__ = _operator(elementwise.not_equal)
+        __matmul__ = _operator(contraction.matmul)
 
     def __rmatmul__(self, other: Any) -> Self:
         return contraction.matmul(other, self)
@@ -114,31 +150,31 @@ class Tensor(Variable):
 
     # --- in place -----------------------------------------------------------------------------
 
-    def __iadd__(self, other: Any) -> Self:
+    def __iadd__(self, other: Any, /) -> Self:
         return update(self, _ADD, operator.add, other, "__iadd__")
 
-    def __isub__(self, other: Any) -> Self:
+    def __isub__(self, other: Any, /) -> Self:
         return update(self, _SUBTRACT, operator.sub, other, "__isub__")
 
-    def __imul__(self, other: Any) -> Self:
+    def __imul__(self, other: Any, /) -> Self:
         return update(self, _MULTIPLY, operator.mul, other, "__imul__")
 
-    def __itruediv__(self, other: Any) -> Self:
+    def __itruediv__(self, other: Any, /) -> Self:
         return update(self, _DIVIDE, operator.truediv, other, "__itruediv__")
 
-    def __ipow__(self, other: Any) -> Self:
+    def __ipow__(self, other: Any, /) -> Self:
         return update(self, _POWER, operator.pow, other, "__ipow__")
 
-    def __imod__(self, other: Any) -> Self:
+    def __imod__(self, other: Any, /) -> Self:
         return update(self, _REMAINDER, operator.mod, other, "__imod__")
 
-    def __ifloordiv__(self, other: Any) -> Self:
+    def __ifloordiv__(self, other: Any, /) -> Self:
         return update(self, _FLOOR_DIVIDE, operator.floordiv, other, "__ifloordiv__")
 
     def zero_(self) -> Self:
         """Set every element to zero, in place."""
         if self._node is None:
-            return zero(self)  # type: ignore[no-any-return]
+            return zero(self)
         assign(self, ..., 0)
         return self
 
@@ -165,7 +201,7 @@ class Tensor(Variable):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a derivative with respect to this tensor, or what it was made from, is recorded."""
+        """Whether derivatives by this tensor, or by what it was made from, are recorded."""
         return self._node is not None
 
     @requires_grad.setter
@@ -199,27 +235,6 @@ class Tensor(Variable):
         """The node of the operation that made this tensor, None for a leaf."""
         return None if self.is_leaf else self._node
 
-    @property
-    def grad(self) -> Self | None:
-        """The gradient that `backward` accumulated here, or None."""
-        node = self._node
-        if type(node) is Leaf:
-            return node.grad
-        return retained(node) if node is not None and hooked else None
-
-    @grad.setter
-    def grad(self, value: Self | None) -> None:
-        node = self._node
-        if type(node) is not Leaf:
-            raise GraphError("grad can only be set on a leaf that requires grad" + at(user_line()))
-        if value is not None and (not isinstance(value, Tensor) or value.shape != self.shape):
-            given = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise ShapeError(
-                f"grad must be a tensor of shape {list(self.shape)} or None, not {given}"
-                + at(user_line())
-            )
-        node.grad = value
-
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False
     ) -> None:
@@ -233,7 +248,7 @@ class Tensor(Variable):
         and for a tensor of several elements without `gradient`.
 
         >>> x = cr.tensor(3.0, requires_grad=True)
-        >>> (x ** 2).backward()
+        >>> (x**2).backward()
         >>> x.grad
         tensor(6.)
         """
@@ -282,32 +297,32 @@ class Tensor(Variable):
     @property
     def shape(self) -> Shape:
         """Sizes, as a tuple."""
-        return self._value.shape  # type: ignore[no-any-return]
+        return self._value.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """NumPy dtype of the elements."""
-        return self._value.dtype  # type: ignore[no-any-return]
+        return self._value.dtype
 
     @property
     def ndim(self) -> int:
         """Number of dimensions."""
-        return self._value.ndim  # type: ignore[no-any-return]
+        return self._value.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._value.size  # type: ignore[no-any-return]
+        return self._value.size
 
     @property
     def itemsize(self) -> int:
         """Bytes of one element."""
-        return self._value.dtype.itemsize  # type: ignore[no-any-return]
+        return self._value.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
         """Bytes of all elements."""
-        return self._value.nbytes  # type: ignore[no-any-return]
+        return self._value.nbytes
 
     @property
     def device(self) -> str:
@@ -315,19 +330,19 @@ class Tensor(Variable):
         return "cpu"
 
     def _shared(self) -> Any:
-        """The value as an array whose memory can be shared: a scalar becomes an array of shape ()."""
+        """The value as an array that can share its memory: a scalar becomes a 0-d array."""
         if type(self._value) is not np.ndarray:
             self._value = np.array(self._value)
         return self._value
 
     def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """The value as a NumPy array in the same memory; `force=True` also where grad is required."""
+        """The value as a NumPy array in the same memory; `force=True` even if grad is required."""
         if self._node is not None and not force:
             raise GraphError(
                 "numpy(): this tensor requires grad, and a NumPy array would lose that silently; "
                 "use `.detach().numpy()` or `.numpy(force=True)`" + at(user_line())
             )
-        return self._shared()  # type: ignore[no-any-return]
+        return self._shared()
 
     def item(self) -> Any:
         """The one element as a Python number."""
@@ -346,8 +361,8 @@ class Tensor(Variable):
         if self._node is not None:
             raise GraphError(
                 "a tensor that requires grad was turned into a NumPy array, which would lose its "
-                "derivative silently; use `.detach()` if that is meant, or the function of the same "
-                "name in chainrule if a NumPy function did this" + at(user_line())
+                "derivative silently; use `.detach()` if that is meant, or the function of the "
+                "same name in chainrule if a NumPy function did this" + at(user_line())
             )
         return np.array(self._value, dtype=dtype, copy=copy)
 
@@ -362,8 +377,8 @@ class Tensor(Variable):
                 else "index it, or reduce it (`.sum()`), first"
             )
             raise ShapeError(
-                f"{kind}() of a tensor of shape {list(self.shape)}: only one element has a value as "
-                f"a number; {hint}" + at(user_line())
+                f"{kind}() of a tensor of shape {list(self.shape)}: only one element has a value "
+                f"as a number; {hint}" + at(user_line())
             )
         return self._value.item() if self._value.ndim else self._value
 
@@ -415,9 +430,9 @@ class Tensor(Variable):
                 "deepcopy of a computed tensor would cut it from its history; use `.clone()`, or "
                 "`.detach()` first" + at(user_line())
             )
-        out = _restore(type(self), copying.deepcopy(self._value), type(self._node) is Leaf)
+        out: Any = _restore(type(self), copying.deepcopy(self._value), type(self._node) is Leaf)
         memo[id(self)] = out
-        return out  # type: ignore[no-any-return]
+        return out
 
     # --- shape --------------------------------------------------------------------------------
 
@@ -638,4 +653,4 @@ def _without_tensors(data: Any) -> Any:
     """Nested lists with the Tensors in them replaced by their values."""
     if isinstance(data, (list, tuple)):
         return [_without_tensors(v) for v in data]
-    return data.tolist() if isinstance(data, Variable) else data
+    return data._value.tolist() if isinstance(data, Variable) else data

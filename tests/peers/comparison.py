@@ -1,7 +1,7 @@
 """One sample of a row computed by chainrule and by PyTorch: value, gradient, second derivative.
 
-A `Peer` says how PyTorch computes what a row computes. Cotangents of complex results are conjugated on
-the way in and out: chainrule multiplies by the derivative as it is, PyTorch by its conjugate.
+A `Peer` says how PyTorch computes what a row computes. Cotangents of complex results are conjugated
+on the way in and out: chainrule multiplies by the derivative as it is, PyTorch by its conjugate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from checks import Program, samples_of
 
 from chainrule.graph.node import Variable
 from chainrule.ops.table import Operation, Sample
-from chainrule.tensor import Tensor, tensor
+from chainrule.tensor import tensor
 from chainrule.transforms.backward import gradients
 
 torch = pytest.importorskip("torch")
@@ -39,8 +39,6 @@ class Peer:
     """Factor on the tolerances."""
     missing: tuple[int, ...] = ()
     """Operands in which PyTorch has no derivative (asserted: it raises)."""
-    once: bool = False
-    """PyTorch has no second derivative (asserted: it raises)."""
     invariant: Callable[..., Any] | None = None
     """Applied to the results on both sides where they are determined up to signs and phases."""
     samples: Sequence[Sample] = ()
@@ -83,15 +81,29 @@ def by_chainrule(peer: Peer, program: Program, cts: list[Any], tangents: list[An
     if not leaves:
         operands = [tensor(x) for x in operands]
     sample = program.sample
-    results = listed(function(operands, **sample.params) if sample.sized else function(*operands, **sample.params))
+    results = listed(
+        function(operands, **sample.params)
+        if sample.sized
+        else function(*operands, **sample.params)
+    )
     if peer.invariant:
         results = listed(peer.invariant(*results))
-    live = [(r, c) for r, c in zip(results, cts, strict=True) if isinstance(r, Variable) and r._node is not None]
+    live = [
+        (r, c)
+        for r, c in zip(results, cts, strict=True)
+        if isinstance(r, Variable) and r._node is not None
+    ]
     if not live or not leaves:
         zeros = [np.zeros_like(x) for x in program.at]
         return Derivatives([plain(r) for r in results], zeros, zeros)
-    first = gradients([r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=True)
-    pairs = [(g, t) for g, t in zip(first, tangents, strict=True) if g is not None and g._node is not None]
+    first = gradients(
+        [r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=True
+    )
+    pairs = [
+        (g, t)
+        for g, t in zip(first, tangents, strict=True)
+        if g is not None and g._node is not None
+    ]
     second = (
         gradients([g for g, _ in pairs], leaves, [t for _, t in pairs], allow_unused=True)
         if pairs
@@ -99,8 +111,14 @@ def by_chainrule(peer: Peer, program: Program, cts: list[Any], tangents: list[An
     )
     return Derivatives(
         [plain(r) for r in results],
-        [np.zeros_like(x) if g is None else plain(g) for g, x in zip(first, program.at, strict=True)],
-        [np.zeros_like(x) if g is None else plain(g) for g, x in zip(second, program.at, strict=True)],
+        [
+            np.zeros_like(x) if g is None else plain(g)
+            for g, x in zip(first, program.at, strict=True)
+        ],
+        [
+            np.zeros_like(x) if g is None else plain(g)
+            for g, x in zip(second, program.at, strict=True)
+        ],
     )
 
 
@@ -111,7 +129,11 @@ def by_torch(peer: Peer, program: Program, cts: list[Any], tangents: list[Any]) 
     for i, leaf in zip(program.where, leaves, strict=True):
         operands[i] = leaf
     params = program.sample.params
-    results = listed(peer.function(operands, **params) if program.sample.sized else peer.function(*operands, **params))
+    results = listed(
+        peer.function(operands, **params)
+        if program.sample.sized
+        else peer.function(*operands, **params)
+    )
     if peer.invariant:
         results = listed(peer.invariant(*results))
     values = [plain(r) for r in results]
@@ -120,9 +142,13 @@ def by_torch(peer: Peer, program: Program, cts: list[Any], tangents: list[Any]) 
         zeros = [np.zeros_like(x) for x in program.at]
         return Derivatives(values, zeros, zeros)
     first = torch.autograd.grad(
-        [r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=not peer.once
+        [r for r, _ in live], leaves, [c for _, c in live], allow_unused=True, create_graph=True
     )
-    pairs = [(g, to_torch(t)) for g, t in zip(first, tangents, strict=True) if g is not None and g.requires_grad]
+    pairs = [
+        (g, to_torch(t))
+        for g, t in zip(first, tangents, strict=True)
+        if g is not None and g.requires_grad
+    ]
     second = (
         torch.autograd.grad([g for g, _ in pairs], leaves, [t for _, t in pairs], allow_unused=True)
         if pairs
@@ -130,8 +156,14 @@ def by_torch(peer: Peer, program: Program, cts: list[Any], tangents: list[Any]) 
     )
     return Derivatives(
         values,
-        [np.zeros_like(x) if g is None else np.conj(plain(g)) for g, x in zip(first, program.at, strict=True)],
-        [np.zeros_like(x) if g is None else np.conj(plain(g)) for g, x in zip(second, program.at, strict=True)],
+        [
+            np.zeros_like(x) if g is None else np.conj(plain(g))
+            for g, x in zip(first, program.at, strict=True)
+        ],
+        [
+            np.zeros_like(x) if g is None else np.conj(plain(g))
+            for g, x in zip(second, program.at, strict=True)
+        ],
     )
 
 
@@ -149,7 +181,10 @@ def prepared(row: Operation, sample: Sample, peer: Peer, dtype: Any) -> Program:
     rng = np.random.default_rng(zlib.crc32(f"{row.name}{sample.operands}{sample.params}".encode()))
     program = Program(row, sample, rng)
     if dtype == np.float32:
-        program.operands = [x.astype(NARROW[x.dtype.kind]) if x.dtype.kind in NARROW else x for x in program.operands]
+        program.operands = [
+            x.astype(NARROW[x.dtype.kind]) if x.dtype.kind in NARROW else x
+            for x in program.operands
+        ]
     program.where = [i for i in program.where if i not in peer.missing]
     program.at = [program.operands[i] for i in program.where]
     return program
@@ -159,7 +194,11 @@ def shapes_of_results(peer: Peer, program: Program) -> list[Any]:
     """The results of chainrule on plain Tensors, for drawing cotangents."""
     function, sample = peer.ours or program.row.function, program.sample
     operands = [tensor(x) for x in program.operands]
-    results = listed(function(operands, **sample.params) if sample.sized else function(*operands, **sample.params))
+    results = listed(
+        function(operands, **sample.params)
+        if sample.sized
+        else function(*operands, **sample.params)
+    )
     return [plain(r) for r in (listed(peer.invariant(*results)) if peer.invariant else results)]
 
 
@@ -168,8 +207,13 @@ def compare(row: Operation, sample: Sample, peer: Peer, dtype: Any) -> None:
     program = prepared(row, sample, peer, dtype)
     name = f"{row.name}{[np.shape(x) for x in program.operands]} {sample.params} {np.dtype(dtype)}"
     shapes = shapes_of_results(peer, program)
-    cts = [c.astype(s.dtype) if s.dtype.kind in "fc" else c for c, s in zip(program.random_like(shapes), shapes, strict=True)]
-    tangents = [t.astype(x.dtype) for t, x in zip(program.random_like(program.at), program.at, strict=True)]
+    cts = [
+        c.astype(s.dtype) if s.dtype.kind in "fc" else c
+        for c, s in zip(program.random_like(shapes), shapes, strict=True)
+    ]
+    tangents = [
+        t.astype(x.dtype) for t, x in zip(program.random_like(program.at), program.at, strict=True)
+    ]
     theirs = by_torch(peer, program, cts, tangents)
     ours = by_chainrule(peer, program, cts, tangents)
     rtol = RTOL[np.dtype(dtype)] * peer.tolerance
@@ -179,9 +223,8 @@ def compare(row: Operation, sample: Sample, peer: Peer, dtype: Any) -> None:
             assert a.dtype == b.dtype, f"{name}: dtype {a.dtype} against {b.dtype}"
     for a, b in zip(ours.first, theirs.first, strict=True):
         close(a, b, rtol, f"{name}: first derivative")
-    if not peer.once:
-        for a, b in zip(ours.second, theirs.second, strict=True):
-            close(a, b, 10 * rtol, f"{name}: second derivative")
+    for a, b in zip(ours.second, theirs.second, strict=True):
+        close(a, b, 10 * rtol, f"{name}: second derivative")
 
 
 def samples(row: Operation, peer: Peer) -> list[Sample]:
@@ -189,4 +232,15 @@ def samples(row: Operation, peer: Peer) -> list[Sample]:
     return list(peer.samples) or samples_of(row)
 
 
-__all__ = ["Derivatives", "Peer", "Tensor", "Unsupported", "compare", "samples", "torch"]
+def has_derivative(row: Operation, peer: Peer, operand: int) -> bool:
+    """Whether PyTorch differentiates in an operand: it raises where it does not."""
+    sample = samples(row, peer)[0]
+    program = prepared(row, sample, peer, np.float64)
+    operands = [to_torch(x) for x in program.operands]
+    operands[operand].requires_grad_()
+    try:
+        result = listed(peer.function(*operands, **sample.params))[0]
+        torch.autograd.grad(result.sum(), operands[operand])
+    except RuntimeError:  # NotImplementedError is one
+        return False
+    return True

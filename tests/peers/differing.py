@@ -1,4 +1,4 @@
-"""Runs the two expressions of a `Difference`, and writes their results as `docs/differences.md` does."""
+"""Runs the expressions of a `Difference`, and writes the results as `docs/differences.md` does."""
 
 from __future__ import annotations
 

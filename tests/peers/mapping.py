@@ -7,7 +7,15 @@ from peers.mapping_arrays import MOVEMENT, REDUCTIONS, SELECTION
 from peers.mapping_elementwise import ELEMENTWISE
 from peers.mapping_linear import FOURIER, LINALG, PRODUCTS
 
-PEERS: dict[str, Peer] = {**ELEMENTWISE, **REDUCTIONS, **MOVEMENT, **SELECTION, **PRODUCTS, **LINALG, **FOURIER}
+PEERS: dict[str, Peer] = {
+    **ELEMENTWISE,
+    **REDUCTIONS,
+    **MOVEMENT,
+    **SELECTION,
+    **PRODUCTS,
+    **LINALG,
+    **FOURIER,
+}
 
 SPECIAL = "PyTorch has no such special function"
 INTERNAL = "a row for chainrule's own derivative rules"

@@ -27,9 +27,20 @@ def over_last(function: Callable[..., Any]) -> Callable[..., Any]:
     def reduction(x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Any:
         axes = axes_of(axis, x.ndim)
         kept = [k for k in range(x.ndim) if k not in axes]
-        line = x.permute((*kept, *axes)).reshape([x.shape[k] for k in kept] + [math.prod(x.shape[k] for k in axes)])
+        line = x.permute((*kept, *axes)).reshape(
+            [x.shape[k] for k in kept] + [math.prod(x.shape[k] for k in axes)]
+        )
         y = function(line, -1, **params)
-        return y.reshape([*y.shape[: y.ndim - len(kept)], *(1 if k in axes else n for k, n in enumerate(x.shape))]) if keepdims else y
+        return (
+            y.reshape(
+                [
+                    *y.shape[: y.ndim - len(kept)],
+                    *(1 if k in axes else n for k, n in enumerate(x.shape)),
+                ]
+            )
+            if keepdims
+            else y
+        )
 
     return reduction
 
@@ -46,7 +57,13 @@ def over_axes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _moment(function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduction(x: Any, axis: Any = None, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
+    def reduction(
+        x: Any,
+        axis: Any = None,
+        correction: float = 0,
+        keepdims: bool = False,
+        ddof: float | None = None,
+    ) -> Any:
         c = correction if ddof is None else ddof
         return function(x, dim=axes_of(axis, x.ndim), correction=c, keepdim=keepdims)
 
@@ -78,7 +95,9 @@ def _quantile(x: Any, dim: int, q: Any, method: str = "linear") -> Any:
     if method not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise Unsupported(f"no interpolation {method!r}")
     q = torch.tensor(q, dtype=x.dtype)
-    return torch.quantile(x, q.reshape(-1), dim=dim, interpolation=method).reshape(q.shape + x.shape[:-1])
+    return torch.quantile(x, q.reshape(-1), dim=dim, interpolation=method).reshape(
+        q.shape + x.shape[:-1]
+    )
 
 
 def _running(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +115,9 @@ def _running(function: Callable[..., Any]) -> Callable[..., Any]:
     return scan
 
 
-def _cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: float | None = None) -> Any:
+def _cov(
+    x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: float | None = None
+) -> Any:
     rows = _variables(x, y, rowvar)
     return torch.cov(rows, correction=int(ddof if ddof is not None else 0 if bias else 1))
 
@@ -138,7 +159,9 @@ REDUCTIONS: dict[str, Peer] = {
     "min": Peer(over_axes(torch.amin)),
     "nanmean": Peer(over_axes(torch.nanmean)),
     "nansum": Peer(over_axes(torch.nansum)),
-    "percentile": Peer(over_last(lambda x, dim, q, **kw: _quantile(x, dim, np.divide(q, 100), **kw))),
+    "percentile": Peer(
+        over_last(lambda x, dim, q, **kw: _quantile(x, dim, np.divide(q, 100), **kw))
+    ),
     "prod": Peer(over_last(torch.prod)),
     "ptp": Peer(over_axes(lambda x, **kw: torch.amax(x, **kw) - torch.amin(x, **kw))),
     "quantile": Peer(over_last(_quantile)),
@@ -172,7 +195,9 @@ def _squeeze(x: Any, axis: Any = None) -> Any:
 
 
 def _repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
-    return torch.repeat_interleave(x, repeats if isinstance(repeats, int) else torch.tensor(repeats), dim=axis)
+    return torch.repeat_interleave(
+        x, repeats if isinstance(repeats, int) else torch.tensor(repeats), dim=axis
+    )
 
 
 def _sections(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
@@ -185,7 +210,11 @@ def _pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 
     if mode == "constant" and np.ndim(constant_values) == 0:
         return F.pad(x, flat, value=constant_values)
     names = {"edge": "replicate", "reflect": "reflect", "wrap": "circular"}
-    if mode not in names or (mode != "edge" and any(np.asarray(width).max(1) >= x.shape)) or not x.numel():
+    if (
+        mode not in names
+        or (mode != "edge" and any(np.asarray(width).max(1) >= x.shape))
+        or not x.numel()
+    ):
         raise Unsupported(f"no padding {mode!r} as wide as this")
     return F.pad(x[None, None], flat, mode=names[mode])[0, 0]
 
@@ -219,7 +248,11 @@ MOVEMENT: dict[str, Peer] = {
     "broadcast_arrays": Peer(torch.broadcast_tensors),
     "broadcast_to": Peer(lambda x, shape: torch.broadcast_to(x, shape)),
     "column_stack": Peer(torch.column_stack),
-    "concat": Peer(lambda xs, axis=0: torch.cat(xs, axis) if axis is not None else torch.cat([x.reshape(-1) for x in xs])),
+    "concat": Peer(
+        lambda xs, axis=0: (
+            torch.cat(xs, axis) if axis is not None else torch.cat([x.reshape(-1) for x in xs])
+        )
+    ),
     "copy": Peer(torch.clone),
     "diag": Peer(lambda x, k=0: torch.diag(x, k)),
     "diagflat": Peer(lambda x, k=0: torch.diagflat(x, k)),
@@ -251,7 +284,9 @@ MOVEMENT: dict[str, Peer] = {
     "stack": Peer(lambda xs, axis=0: torch.stack(xs, axis)),
     "swapaxes": Peer(lambda x, axis1, axis2: torch.swapaxes(x, axis1, axis2)),
     "tile": Peer(lambda x, reps: torch.tile(x, (reps,) if isinstance(reps, int) else reps)),
-    "trace": Peer(lambda x, offset=0, axis1=0, axis2=1: torch.diagonal(x, offset, axis1, axis2).sum(-1)),
+    "trace": Peer(
+        lambda x, offset=0, axis1=0, axis2=1: torch.diagonal(x, offset, axis1, axis2).sum(-1)
+    ),
     "tril": Peer(_tri(torch.tril)),
     "triu": Peer(_tri(torch.triu)),
     "unstack": Peer(lambda x, axis=0: torch.unbind(x, axis)),
@@ -261,7 +296,7 @@ MOVEMENT: dict[str, Peer] = {
     "vstack": Peer(torch.vstack),
 }
 
-# --- indexing and selection ------------------------------------------------------------------------
+# --- indexing and selection -----------------------------------------------------------------------
 
 
 def _index(index: Any) -> Any:
@@ -288,7 +323,11 @@ def _put(g: Any, index: Any, shape: Any) -> Any:
 
 def _add_at(x: Any, value: Any, index: Any) -> Any:
     place = _positions(x.shape, index)
-    return x.reshape(-1).index_put((place,), value.expand(place.shape), accumulate=True).reshape(x.shape)
+    return (
+        x.reshape(-1)
+        .index_put((place,), value.expand(place.shape), accumulate=True)
+        .reshape(x.shape)
+    )
 
 
 def _set_item(x: Any, value: Any, index: Any) -> Any:
@@ -310,25 +349,37 @@ def _take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") ->
     return y.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
 
 
-def _scatter_add(g: Any, indices: Any, shape: Any, axis: int | None = None, mode: str = "raise") -> Any:
+def _scatter_add(
+    g: Any, indices: Any, shape: Any, axis: int | None = None, mode: str = "raise"
+) -> Any:
     if mode != "raise":
         raise Unsupported("no modes")
     if axis is None:
-        return torch.zeros(math.prod(shape), dtype=g.dtype).index_add(0, indices.reshape(-1), g.reshape(-1)).reshape(shape)
+        return (
+            torch.zeros(math.prod(shape), dtype=g.dtype)
+            .index_add(0, indices.reshape(-1), g.reshape(-1))
+            .reshape(shape)
+        )
     return torch.zeros(shape, dtype=g.dtype).index_add(axis, indices % shape[axis], g)
 
 
 def _take_along(x: Any, indices: Any, axis: int | None = -1) -> Any:
-    indices = torch.where(indices < 0, indices + (x.numel() if axis is None else x.shape[axis]), indices)
+    indices = torch.where(
+        indices < 0, indices + (x.numel() if axis is None else x.shape[axis]), indices
+    )
     return torch.take_along_dim(x, indices, dim=axis)
 
 
 def _add_along(g: Any, indices: Any, shape: Any, axis: int | None = -1) -> Any:
     if axis is None:
         indices = indices % math.prod(shape)
-        return torch.zeros(math.prod(shape), dtype=g.dtype).scatter_add(0, indices, g).reshape(shape)
+        return (
+            torch.zeros(math.prod(shape), dtype=g.dtype).scatter_add(0, indices, g).reshape(shape)
+        )
     full = [n if k != axis % len(shape) else indices.shape[k] for k, n in enumerate(shape)]
-    return torch.zeros(shape, dtype=g.dtype).scatter_add(axis, (indices % shape[axis]).expand(full), g.expand(full))
+    return torch.zeros(shape, dtype=g.dtype).scatter_add(
+        axis, (indices % shape[axis]).expand(full), g.expand(full)
+    )
 
 
 def _put_along(x: Any, indices: Any, values: Any, axis: int = -1) -> Any:
@@ -361,7 +412,9 @@ SELECTION: dict[str, Peer] = {
     "argsort": Peer(lambda x, **kw: _sort(x, **kw).indices),
     "argwhere": Peer(torch.argwhere),
     "compress": Peer(_compress),
-    "digitize": Peer(lambda x, bins, right=False: torch.bucketize(x.detach(), bins, right=not right)),
+    "digitize": Peer(
+        lambda x, bins, right=False: torch.bucketize(x.detach(), bins, right=not right)
+    ),
     "extract": Peer(lambda condition, x: torch.masked_select(x, condition)),
     "flatnonzero": Peer(lambda x: torch.nonzero(x.reshape(-1)).reshape(-1)),
     "gather_positions": Peer(torch.take),
@@ -371,7 +424,13 @@ SELECTION: dict[str, Peer] = {
     "put": Peer(_put),
     "put_along_axis": Peer(_put_along),
     "scatter_add": Peer(_scatter_add),
-    "scatter_positions": Peer(lambda x, places, shape: torch.zeros(math.prod(shape), dtype=x.dtype).index_add(0, places.reshape(-1), x.reshape(-1)).reshape(shape)),
+    "scatter_positions": Peer(
+        lambda x, places, shape: (
+            torch.zeros(math.prod(shape), dtype=x.dtype)
+            .index_add(0, places.reshape(-1), x.reshape(-1))
+            .reshape(shape)
+        )
+    ),
     "searchsorted": Peer(lambda a, v, side="left": torch.searchsorted(a, v, side=side)),
     "set_item": Peer(_set_item),
     "sort": Peer(lambda x, **kw: _sort(x, **kw).values),

@@ -17,7 +17,11 @@ def _imag(x: Any) -> Any:
 
 
 def _clip(x: Any, min: Any = None, max: Any = None) -> Any:
-    return torch.clamp(x, None if min is None else torch.as_tensor(min), None if max is None else torch.as_tensor(max))
+    return torch.clamp(
+        x,
+        None if min is None else torch.as_tensor(min),
+        None if max is None else torch.as_tensor(max),
+    )
 
 
 ELEMENTWISE: dict[str, Peer] = {
@@ -138,7 +142,7 @@ ELEMENTWISE: dict[str, Peer] = {
     "maximum": Peer(torch.maximum),
     "minimum": Peer(torch.minimum),
     "multiply": Peer(torch.multiply),
-    "nextafter": Peer(torch.nextafter, missing=(0, 1)),
+    "nextafter": Peer(torch.nextafter),
     "not_equal": Peer(torch.ne),
     "polygamma": Peer(lambda n, x: _polygamma(n, x)),
     "power": Peer(torch.pow),
@@ -151,7 +155,10 @@ ELEMENTWISE: dict[str, Peer] = {
     "zeta": Peer(
         lambda x, q=None: special.zeta(x, torch.ones_like(x) if q is None else q),
         missing=(0,),
-        samples=[S(lambda rng: rng.uniform(1.3, 5.0, (3,))), S(2.5, lambda rng: rng.uniform(0.3, 4.0, (3,)))],
+        samples=[
+            S(lambda rng: rng.uniform(1.3, 5.0, (3,))),
+            S(2.5, lambda rng: rng.uniform(0.3, 4.0, (3,))),
+        ],
     ),
 }
 

@@ -14,7 +14,7 @@ from chainrule.ops.table import S
 
 F = torch.nn.functional
 
-# --- products --------------------------------------------------------------------------------------
+# --- products -------------------------------------------------------------------------------------
 
 
 def _dot(a: Any, b: Any) -> Any:
@@ -50,7 +50,11 @@ def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 
 
 def _part(y: Any, n: int, m: int, mode: str, middle: int) -> Any:
-    start, size = {"full": (0, n + m - 1), "same": (middle, max(n, m)), "valid": (min(n, m) - 1, abs(n - m) + 1)}[mode]
+    start, size = {
+        "full": (0, n + m - 1),
+        "same": (middle, max(n, m)),
+        "valid": (min(n, m) - 1, abs(n - m) + 1),
+    }[mode]
     return y[start : start + size]
 
 
@@ -59,7 +63,9 @@ def _convolve_nd(x: Any, kernel: Any, mode: str = "full") -> Any:
     if mode == "full":
         return y
     for axis, (n, m) in enumerate(zip(x.shape, kernel.shape, strict=True)):
-        y = y.narrow(axis, *(((m - 1) // 2, n) if mode == "same" else (min(n, m) - 1, abs(n - m) + 1)))
+        y = y.narrow(
+            axis, *(((m - 1) // 2, n) if mode == "same" else (min(n, m) - 1, abs(n - m) + 1))
+        )
     return y
 
 
@@ -74,7 +80,9 @@ PRODUCTS: dict[str, Peer] = {
     "convolve": Peer(_convolve),
     "convolve_nd": Peer(_convolve_nd),
     "correlate": Peer(_correlate),
-    "cross": Peer(lambda a, b, axis=-1: torch.linalg.cross(*torch.broadcast_tensors(a, b), dim=axis)),
+    "cross": Peer(
+        lambda a, b, axis=-1: torch.linalg.cross(*torch.broadcast_tensors(a, b), dim=axis)
+    ),
     "dot": Peer(_dot),
     "einsum": Peer(lambda xs, subscripts: torch.einsum(subscripts, *xs)),
     "hadamard": Peer(_product),
@@ -90,7 +98,7 @@ PRODUCTS: dict[str, Peer] = {
     "vecmat": Peer(_vector_by_matrix),
 }
 
-# --- linear algebra --------------------------------------------------------------------------------
+# --- linear algebra -------------------------------------------------------------------------------
 
 
 def _hermitian(a: Any) -> Any:
@@ -102,13 +110,17 @@ def _columns(function: Callable[..., Any]) -> Callable[..., Any]:
     """A solver of matrices on the right, given one vector too."""
 
     def solver(a: Any, b: Any, **params: Any) -> Any:
-        return function(a, b[..., None], **params)[..., 0] if b.ndim == 1 else function(a, b, **params)
+        return (
+            function(a, b[..., None], **params)[..., 0] if b.ndim == 1 else function(a, b, **params)
+        )
 
     return solver
 
 
 @_columns
-def _solve_triangular(a: Any, b: Any, lower: bool = False, trans: Any = 0, unit_diagonal: bool = False) -> Any:
+def _solve_triangular(
+    a: Any, b: Any, lower: bool = False, trans: Any = 0, unit_diagonal: bool = False
+) -> Any:
     if trans not in (0, "N"):
         a, lower = (a.mH if trans in (2, "C") else a.mT), not lower
     return torch.linalg.solve_triangular(a, b, upper=not lower, unitriangular=unit_diagonal)
@@ -131,7 +143,9 @@ def _weights(n: int) -> Any:
 
 def _like(x: Any, w: Any) -> Any:
     """Constant weights in the class and the precision of x."""
-    return torch.tensor(w).to(x.real.dtype) if isinstance(x, torch.Tensor) else w.astype(x.real.dtype)
+    return (
+        torch.tensor(w).to(x.real.dtype) if isinstance(x, torch.Tensor) else w.astype(x.real.dtype)
+    )
 
 
 def _bilinear(v: Any) -> Any:
@@ -188,13 +202,19 @@ LINALG: dict[str, Peer] = {
         # PyTorch also gives a derivative in the triangle that it does not read
         _columns(lambda c, b: torch.cholesky_solve(b, c.tril())),
         ours=lambda c, b: cr.linalg.cho_solve((c, True), b),
-        samples=[S(lambda rng: np.linalg.cholesky(spd(3)(rng)), (3,)), S(lambda rng: np.linalg.cholesky(spd(3)(rng)), (3, 2))],
+        samples=[
+            S(lambda rng: np.linalg.cholesky(spd(3)(rng)), (3,)),
+            S(lambda rng: np.linalg.cholesky(spd(3)(rng)), (3, 2)),
+        ],
     ),
     "cholesky": Peer(lambda a, upper=False: torch.linalg.cholesky(_hermitian(a), upper=upper)),
     "condition_number": Peer(_cond),
     "det": Peer(torch.linalg.det),
     "eig": Peer(_real_if_real(torch.linalg.eig), invariant=_of_eig),
-    "eigh": Peer(lambda a, UPLO="L": torch.linalg.eigh(_hermitian(a)), invariant=lambda w, v: (w, _bilinear(v))),
+    "eigh": Peer(
+        lambda a, UPLO="L": torch.linalg.eigh(_hermitian(a)),
+        invariant=lambda w, v: (w, _bilinear(v)),
+    ),
     "eigvals": Peer(_real_if_real(torch.linalg.eigvals)),
     "eigvalsh": Peer(lambda a, UPLO="L": torch.linalg.eigvalsh(_hermitian(a))),
     "expm": Peer(torch.linalg.matrix_exp),
@@ -206,7 +226,9 @@ LINALG: dict[str, Peer] = {
         samples=[S(well(4, 2), (4,)), S(well(4, 2), (4, 3))],
     ),
     "lu": Peer(torch.linalg.lu),
-    "matrix_norm": Peer(lambda x, keepdims=False, ord="fro": torch.linalg.matrix_norm(x, ord, keepdim=keepdims)),
+    "matrix_norm": Peer(
+        lambda x, keepdims=False, ord="fro": torch.linalg.matrix_norm(x, ord, keepdim=keepdims)
+    ),
     "matrix_power": Peer(torch.linalg.matrix_power),
     "matrix_rank": Peer(torch.linalg.matrix_rank),
     "norm": Peer(_norm),
@@ -215,14 +237,16 @@ LINALG: dict[str, Peer] = {
     "slogdet": Peer(torch.linalg.slogdet),
     "solve": Peer(_columns(torch.linalg.solve)),
     "solve_triangular": Peer(_solve_triangular),
-    "svd": Peer(lambda a, full_matrices=True: torch.linalg.svd(a, full_matrices=False), invariant=_of_svd),
+    "svd": Peer(
+        lambda a, full_matrices=True: torch.linalg.svd(a, full_matrices=False), invariant=_of_svd
+    ),
     "svdvals": Peer(torch.linalg.svdvals),
     "tensorinv": Peer(lambda a, ind: torch.linalg.tensorinv(a, ind)),
     "tensorsolve": Peer(lambda a, b, axes=None: torch.linalg.tensorsolve(a, b, dims=axes)),
     "vector_norm": Peer(_vector_norm),
 }
 
-# --- Fourier transforms ----------------------------------------------------------------------------
+# --- Fourier transforms ---------------------------------------------------------------------------
 
 
 def _one(name: str) -> Peer:

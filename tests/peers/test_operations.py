@@ -1,17 +1,30 @@
-"""Every operation that PyTorch has too: value, first and second derivative, in both precisions."""
+"""Every operation that PyTorch has too: value, first and second derivative, in both precisions.
+
+Over the samples of the rows, and at kinks, poles, infinities and ties. What differs on purpose is
+in `differences.py`, and is asserted to differ still.
+"""
 
 from __future__ import annotations
 
-import warnings
+from typing import Any
 
 import numpy as np
 import pytest
-from peers.comparison import Unsupported, compare, samples, torch
+from peers.comparison import Unsupported, compare, has_derivative, samples
+from peers.differences import AT_POINTS, NAN_IN_PYTORCH
 from peers.mapping import NO_PEER, PEERS
+from peers.special_points import ARRAYS, COMPOSITES, at_array, mismatches, points
 
 from chainrule.ops.table import TABLE
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
+
+ELEMENTWISE = sorted(
+    name
+    for name in PEERS
+    if TABLE[name].differentiable and (TABLE[name].kind == "elementwise" or name in COMPOSITES)
+)
+MISSING = [(name, operand) for name, peer in PEERS.items() for operand in peer.missing]
 
 
 def test_every_row_is_mapped_or_has_no_peer() -> None:
@@ -19,6 +32,8 @@ def test_every_row_is_mapped_or_has_no_peer() -> None:
     assert set(PEERS) | set(NO_PEER) == set(TABLE)
     assert not set(PEERS) & set(NO_PEER)
     assert len(PEERS) > 250
+    assert set(NAN_IN_PYTORCH) | set(AT_POINTS) <= set(PEERS)
+    assert len(ELEMENTWISE) > 70
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
@@ -34,3 +49,33 @@ def test_row(name: str, dtype: type) -> None:
             continue
         count += 1
     assert count
+
+
+@pytest.mark.parametrize(("name", "operand"), MISSING)
+def test_pytorch_has_no_derivative(name: str, operand: int) -> None:
+    """Where a mapping leaves an operand out, PyTorch raises."""
+    assert not has_derivative(TABLE[name], PEERS[name], operand)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_special_points(name: str) -> None:
+    """Equal at kinks, poles and infinities, except for what is listed, which differs still."""
+    row = TABLE[name]
+    found = [(x, *pair) for x in points(row) for pair in mismatches(row, PEERS[name], x)]
+    nan = [f for f in found if np.isnan(f[2])]
+    other = [f for f in found if not np.isnan(f[2])]
+    assert not [f for f in found if np.isnan(f[1])]
+    assert bool(nan) == (name in NAN_IN_PYTORCH), nan
+    assert bool(other) == (name in AT_POINTS), other
+
+
+@pytest.mark.parametrize(("name", "operand", "params"), ARRAYS)
+def test_special_arrays(name: str, operand: Any, params: dict[str, Any]) -> None:
+    """Equal at zeros, ties and infinities, except where PyTorch has NaN."""
+    ours, theirs = at_array(TABLE[name], PEERS[name], operand, params)
+    for what in ("values", "first", "second"):
+        for a, b in zip(getattr(ours, what), getattr(theirs, what), strict=True):
+            if name in NAN_IN_PYTORCH and np.isnan(b).all():
+                assert not np.isnan(a).any()
+            else:
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=what)

@@ -1,0 +1,1 @@
+"""The derivative walks: backwards (`reverse`) and forwards (`forward`) over a recorded graph."""

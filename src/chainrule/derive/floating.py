@@ -32,10 +32,10 @@ except (ImportError, TypeError, ValueError):  # a NumPy that keeps it elsewhere
     INVALID_RAISES = {"all": "ignore", "invalid": "raise"}
     QUIET = {"all": "ignore"}
 
-    def enter(state: Any) -> Any:
+    def enter(state: Any) -> Any:  # noqa: D103 - said above
         return np.seterr(**state)
 
-    def leave(before: Any) -> Any:
+    def leave(before: Any) -> Any:  # noqa: D103 - said above
         return np.seterr(**before)
 
 

@@ -141,7 +141,7 @@ def _push_transposed(
     ct = seeds if several else seeds[0]
     pulled = row.pull(ct, tuple(saved), node)
     roots = [
-        (g._node, t if not recorded else t)
+        (g._node, t)
         for g, t in zip(pulled, tangents, strict=True)
         if t is not None and isinstance(g, Variable) and g._node is not None
     ]

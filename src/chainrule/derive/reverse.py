@@ -15,12 +15,12 @@ import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.errors import GraphError, NaNError
+from chainrule.graph import writes
 from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked, next_order
+from chainrule.graph.writes import check_written
 from chainrule.ops.hot import careful
 from chainrule.ops.recording import SCALARS, everywhere
 from chainrule.ops.table import SELECT
-from chainrule.graph import writes
-from chainrule.graph.writes import check_written
 
 ndarray: Final[Any] = np.ndarray
 
@@ -62,10 +62,11 @@ def reverse(
 
 class _Again(Exception):
     """The walk must be repeated in the careful way: a NaN came out of it, or a hook was met
-    (which must run once only, so it never runs in a walk that may be repeated)."""
+    (which must run once only, so it never runs in a walk that may be repeated).
+    """
 
 
-def _walk(
+def _walk(  # noqa: C901 - one loop, in which every call would be paid at every node
     roots: Sequence[tuple[Node, Any]],
     wanted: Sequence[Node] | None,
     wrap: type[Variable] | None,
@@ -230,9 +231,10 @@ def _run_hooks(node: Node, ct: Any) -> Any:
 
 
 def freed(op: Any) -> GraphError:
+    """The error of a walk through a node whose values are gone."""
     return GraphError(
-        f"backward through `{op.name}` a second time: the values it kept were released by the first "
-        "pass. Pass retain_graph=True to the first backward(), or compute the function again."
+        f"backward through `{op.name}` a second time: the values it kept were released by the "
+        "first pass. Pass retain_graph=True to the first backward(), or compute the function again."
     )
 
 
@@ -241,7 +243,7 @@ def watch_for_nan(op: Any, g: Any) -> None:
     value = g._value if isinstance(g, Variable) else g
     if value is not None and not isinstance(value, tuple | list) and np.isnan(value).any():
         raise NaNError(
-            f"the derivative of `{op.name}` gave a NaN (shape {list(np.shape(value))}); look at the "
-            "values that operation was given: a division by zero, an infinity, or a point where "
-            "the function is not defined"
+            f"the derivative of `{op.name}` gave a NaN (shape {list(np.shape(value))}); look at "
+            "the values that operation was given: a division by zero, an infinity, or a point "
+            "where the function is not defined"
         )

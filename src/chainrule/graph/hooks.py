@@ -78,9 +78,3 @@ def retain(node: Node, cls: type[Variable]) -> None:
             target.gradient = gradient if before is None else before + gradient
 
     add_hook(node, keep, cls)
-
-
-def retained(node: Node) -> Any:
-    """The gradient kept for a node, or None."""
-    guard = getattr(node, "guard", None)
-    return None if guard is None else guard.gradient

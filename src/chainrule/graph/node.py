@@ -14,11 +14,13 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from chainrule.errors import GraphError, ShapeError, at, user_line
+
 try:
-    from mypy_extensions import mypyc_attr
+    from mypy_extensions import mypyc_attr as mypyc_attr
 except ImportError:  # only needed where these modules are compiled
 
-    def mypyc_attr(*attrs: str, **kwattrs: object) -> Any:  # type: ignore[misc]
+    def mypyc_attr(*attrs: str, **kwattrs: object) -> Any:  # type: ignore[misc]  # noqa: D103
         return lambda cls: cls
 
 
@@ -26,7 +28,7 @@ next_order: Final[Callable[[], int]] = itertools.count(1).__next__
 """Numbers nodes in the order of recording: an operand always has a smaller number than its user."""
 
 paused: Final[set[int]] = set()
-"""Identifiers of the threads that are not recording. Empty nearly always, so the test is one load."""
+"""Identifiers of the threads that are not recording. Empty nearly always: the test is one load."""
 
 
 hooked: Final[dict[int, dict[int, Callable[..., Any]]]] = {}
@@ -43,7 +45,9 @@ class Node:
     saved: tuple[Any, ...] | None  # result and operands, each a value or a Spec; None once freed
     params: dict[str, Any]
     order: int
-    guard: Any  # set only where a hook was registered: dies with the node, and takes the hooks along
+    guard: (
+        Any  # set only where a hook was registered: dies with the node, and takes the hooks along
+    )
     shown: Callable[[], Any]  # set only where the result is a view: weak reference to the memory
 
     def __repr__(self) -> str:
@@ -79,6 +83,30 @@ class Variable:
     _promote: ClassVar[Any] = None  # a class of Tensor may have promotion rules of its own
     _base: Any  # set only on views: (variable it shows, index), so that writes go through
 
+    @property
+    def grad(self) -> Any:
+        """The gradient that `backward` accumulated here, or None."""
+        node = self._node
+        if isinstance(node, Leaf):
+            return node.grad
+        if node is None or not hooked:
+            return None
+        guard = getattr(node, "guard", None)  # see graph.hooks.retain
+        return None if guard is None else guard.gradient
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        node = self._node
+        if not isinstance(node, Leaf):
+            raise GraphError("grad can only be set on a leaf that requires grad" + at(user_line()))
+        if value is not None and getattr(value, "shape", None) != self._value.shape:
+            given = list(value.shape) if hasattr(value, "shape") else type(value).__name__
+            raise ShapeError(
+                f"grad must be a tensor of shape {list(self._value.shape)} or None, not {given}"
+                + at(user_line())
+            )
+        node.grad = value
+
 
 class Spec:
     """Shape and dtype of a value that was not worth keeping."""
@@ -91,10 +119,12 @@ class Spec:
 
     @property
     def ndim(self) -> int:
+        """Number of dimensions."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         size = 1
         for n in self.shape:
             size *= n
@@ -110,7 +140,7 @@ class Cotangents(list[Any]):
 
     __slots__ = ()
 
-    def __add__(self, other: Any) -> Cotangents:  # type: ignore[override]
+    def __add__(self, other: Any) -> Cotangents:
         return Cotangents(
             b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True)
         )

@@ -35,7 +35,7 @@ def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def note_write(array: Any, operation: str) -> None:
     """File a write into `array` (a scalar is rebound, not written, and needs no note)."""
-    global newest
+    global newest  # noqa: PLW0603 - read by every walk, where an attribute costs less than a call
     if type(array) is not np.ndarray:
         return
     memory = owner(array)
@@ -54,7 +54,8 @@ def _write_to(memory: Any) -> tuple[Any, int, str, tuple[str, int]] | None:
 
 def check_written(node: Node, user: int) -> None:
     """Raise if memory that `node` kept was written after it was recorded, or if its result shows
-    memory that was written between then and its use by the node of order `user`."""
+    memory that was written between then and its use by the node of order `user`.
+    """
     assert node.saved is not None
     keeps = node.op.keeps
     for i, value in enumerate(node.saved):
@@ -72,6 +73,7 @@ def check_written(node: Node, user: int) -> None:
 
 def _overwritten(node: Node, what: str, entry: tuple[Any, int, str, tuple[str, int]]) -> GraphError:
     return GraphError(
-        f"the derivative of `{node.op.name}` needs {what} was changed in place by `{entry[2]}` since; "
-        "use the out-of-place form (`x = x + y`), or `.clone()` the value first" + at(entry[3])
+        f"the derivative of `{node.op.name}` needs {what} was changed in place by "
+        f"`{entry[2]}` since; use the out-of-place form (`x = x + y`), or `.clone()` the value "
+        "first" + at(entry[3])
     )

@@ -61,7 +61,7 @@ softplus = elementwise(
 relu = elementwise(
     "relu",
     lambda x: np.maximum(x, 0),
-    (lambda _y, x: np.greater(x, 0),),
+    (lambda y, _x: np.greater(y, 0),),
     special=(0.0, inf),
     doc=shown(
         "max(x, 0); its derivative at 0 is 0.",

@@ -192,7 +192,7 @@ cbrt = elementwise(
 
 
 def _toward(a: Any, b: Any, y: Any) -> Any:
-    """a / y: the direction of the point (a, b), 0 at the origin, an axis where a alone is infinite."""
+    """a / y: the direction of the point (a, b), 0 at the origin, an axis where a is infinite."""
     far = np.isinf(a) & np.isfinite(b)
     return np.where(far, np.sign(a), np.where(far | (y == 0), 0, a) / off_zero(y))
 

@@ -28,9 +28,18 @@ def product(a: Any, b: Any) -> Any:
     """`a @ b` as the reverse rules need it: zeros stay zeros where the walk asks for that."""
     if careful and get_ident() in careful:
         return strong_contract(matmul, a, b)
-    if type(a) is ndarray and type(b) is ndarray and a.ndim <= 2 and b.ndim <= 2:
-        return a.dot(b)
-    return a @ b
+    return a.dot(b) if _small(a, b) else a @ b
+
+
+def _small(a: Any, b: Any) -> bool:
+    """Whether `ndarray.dot`, which clears its result first, takes less time than `np.matmul`."""
+    return (
+        type(a) is ndarray
+        and type(b) is ndarray
+        and 0 < a.ndim <= 2
+        and 0 < b.ndim <= 2
+        and a.size + b.size < 4096
+    )
 
 
 def strong_contract(function: Callable[..., Any], *operands: Any, **params: Any) -> Any:
@@ -136,20 +145,18 @@ def matmul(x1: Any, x2: Any) -> Any:
     >>> cr.matmul(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), cr.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    if type(x1) is ndarray and type(x2) is ndarray and 0 < x1.ndim <= 2 and 0 < x2.ndim <= 2:
-        return x1.dot(x2)
-    return np.matmul(x1, x2)
+    return x1.dot(x2) if _small(x1, x2) else np.matmul(x1, x2)
 
 
 def _pull_matmul(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     """The rules above for two matrices in plain arrays, with as few steps as there can be."""
     _, a, b = saved
     if careful or type(ct) is not ndarray or len(a.shape) != 2 or len(b.shape) != 2:
-        return node.op._pull(ct, saved, node)  # type: ignore[no-any-return]
+        return node.op._pull(ct, saved, node)
     needs_a, needs_b = node.inputs
     return (
-        None if needs_a is None else fit(ct.dot(b.T), a),
-        None if needs_b is None else fit(a.T.dot(ct), b),
+        None if needs_a is None else fit(product(ct, b.T), a),
+        None if needs_b is None else fit(product(a.T, ct), b),
     )
 
 

@@ -34,8 +34,12 @@ def _scalars(x: Any) -> Any:
     return x.reshape((*x.shape, 1, 1))
 
 
+def _det_back(ct: Any, _y: Any, a: Any) -> Any:
+    return _scalars(ct) * cofactor(a)
+
+
 @operation(
-    reverse=(lambda ct, _y, a: _scalars(ct) * cofactor(a),),
+    reverse=(_det_back,),
     numpy=(np.linalg.det,),
     samples=[
         S(well(3, 3)),
@@ -100,8 +104,12 @@ def _without_two(s: Any) -> Any:
     return upper + upper.mT
 
 
+def _cofactor_back(ct: Any, _y: Any, a: Any) -> Any:
+    return cofactor_derivative(a, ct)
+
+
 @operation(
-    reverse=(lambda ct, _y, a: cofactor_derivative(a, ct),),
+    reverse=(_cofactor_back,),
     samples=[S(well(3, 3)), S(well(2, 2, 3)), S((0, 0)), S(complex_gaussian(3, 3))],
 )
 def cofactor(a: Any) -> Any:
@@ -158,9 +166,13 @@ def _second_derivative_of_cofactor(ct: Any, _y: Any, a: Any, e: Any) -> Any:
     return (mst if n % 2 else -mst).mT
 
 
+def _direction_back(ct: Any, _y: Any, a: Any, _e: Any) -> Any:
+    return cofactor_derivative(a, ct)
+
+
 @operation(
     arity=2,
-    reverse=(_second_derivative_of_cofactor, lambda ct, _y, a, _e: cofactor_derivative(a, ct)),
+    reverse=(_second_derivative_of_cofactor, _direction_back),
     linear=(1,),
     samples=[S(well(3, 3), (3, 3)), S(well(4, 4, 2), (2, 4, 4)), S(well(2, 2), (2, 2))],
 )

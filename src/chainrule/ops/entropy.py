@@ -24,7 +24,8 @@ def _log_under(a: Any, b: Any, edge: float, log: Any) -> Any:
 
 def _ratio(a: Any, b: Any) -> Any:
     """a / b, with 0 / 0 = 0."""
-    return a / np.where(np.equal(a, 0) & np.equal(b, 0), 1, b)
+    both = np.equal(a, 0) & np.equal(b, 0)
+    return np.where(both, 0, a) / np.where(both, 1, b)
 
 
 def _log_ratio(a: Any, b: Any) -> Any:

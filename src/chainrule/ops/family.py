@@ -56,7 +56,7 @@ def elementwise(
 
 def _named(row: Operation, arity: int) -> Callable[..., Any]:
     """The public function: plain Python, so that it has a name, a signature and a docstring."""
-    call = row.call
+    call: Any = row.call
     if arity == 1:
         return lambda x, /: call(x)
     if arity == 2:

@@ -1,4 +1,4 @@
-"""The hot path of eager code: elementwise calls and their reverse rules, with as few steps as can be.
+"""The hot path of eager code: calls and elementwise reverse rules, with as few steps as can be.
 
 Calling an operation on one or two operands takes a load for each value and node, the evaluation,
 and where a derivative is wanted one node. Compiled to C where the library is built with a compiler
@@ -22,7 +22,7 @@ ndarray: Final[Any] = np.ndarray
 # --- products that respect a zero cotangent ------------------------------------------------------
 
 careful: Final[set[int]] = set()
-"""Threads whose backward pass met 0 times infinity, and now takes it for zero (see derive.reverse)."""
+"""Threads whose backward pass met 0 times infinity, and takes it for zero (see derive.reverse)."""
 
 strong_product: Any = None
 """The product with 0 * inf = 0, a row of `ops.family`, which sets it."""
@@ -63,7 +63,7 @@ def constant(ct: Any, partial: Any) -> Any:
 
 
 def calls(row: Any, evaluate: Any) -> tuple[Any, Any]:
-    """(call, reflected call) of a row of one or two operands, its parameters having their defaults."""
+    """(call, reflected call) of a row of one or two operands, parameters having their defaults."""
     if row.arity == 1:
         return _unary(row, evaluate), None
     return _binary(row, evaluate) if row.arity == 2 else (None, None)
@@ -136,10 +136,13 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
             raise explain(row, (va, vb), params, error) from None
         kind = type(value)
         if kind is ndarray:
-            if not (
-                (type(va) is ndarray and value.dtype is va.dtype)
-                or (type(vb) is ndarray and value.dtype is vb.dtype)
-            ) or not value.ndim:
+            if (
+                not (
+                    (type(va) is ndarray and value.dtype is va.dtype)
+                    or (type(vb) is ndarray and value.dtype is vb.dtype)
+                )
+                or not value.ndim
+            ):
                 value = settle(cls, value, (va, vb), row, params)
         elif kind is not type(va) and kind is not type(vb):
             value = settle(cls, value, (va, vb), row, params)

@@ -164,7 +164,7 @@ def _gamma_density(a: Any, x: Any) -> Any:
     """x^(a-1) e^-x / gamma(a); as a power at 0, where the logarithm has no derivative."""
     a, at_zero = wider(a, x), np.equal(x, 0)
     power = np.power(np.where(at_zero, x, 1), np.where(at_zero, a - 1, 0))
-    scale = xlogy(a - 1, np.where(at_zero, 1, x)) - x - gammaln(a)
+    scale = xlogy(np.where(at_zero, 0, a - 1), np.where(at_zero, 1, x)) - x - gammaln(a)
     return power * np.exp(scale)
 
 

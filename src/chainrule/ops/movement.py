@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import Axis, axes_of, numpy_names, operand
-from chainrule.ops.diagonal import diagonal as diagonal  # noqa: PLC0414 - for chainrule.tensor
-from chainrule.ops.diagonal import trace as trace  # noqa: PLC0414 - for chainrule.tensor
+from chainrule.ops.diagonal import diagonal as diagonal
+from chainrule.ops.diagonal import trace as trace
 from chainrule.ops.table import ZERO, S, composite, operation
 
 # --- shape ---------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
         return np.linalg.matrix_norm(x, keepdims=keepdims, ord=ord)
     x = floating(x)
     if ord in ("nuc", 2, -2):
-        reduce = {"nuc": np.sum, 2: np.max, -2: np.min}[ord]
+        reduce: Any = {"nuc": np.sum, 2: np.max, -2: np.min}[ord]
         y = reduce(np.linalg.svdvals(x), axis=-1)
     elif ord in (1, -1, np.inf, -np.inf):
         sums = np.sum(np.abs(x), axis=-2 if abs(ord) == 1 else -1)

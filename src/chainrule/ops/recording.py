@@ -1,4 +1,4 @@
-"""Recording: evaluate an operation on values, wrap the result, and make its node where one is wanted.
+"""Recording: evaluate an operation on values, wrap the result, and make its node if one is wanted.
 
 One of the few modules that are compiled to C where the library is built with a compiler at hand
 (see `setup.py`), as eager speed is decided here. It runs unchanged as Python.
@@ -115,7 +115,8 @@ def kept(value: Any, needed: bool) -> Any:
 
 def settle(cls: Any, value: Any, values: Sequence[Any], row: Any, params: Any) -> Any:
     """The value as the class of Tensor keeps it: a NumPy scalar for zero dimensions, and the
-    dtype its promotion rules give."""
+    dtype its promotion rules give.
+    """
     if type(value) is ndarray:
         if value.ndim == 0:
             value = value[()]
@@ -137,7 +138,9 @@ def fit(g: Any, like: Any) -> Any:
     if shape != like.shape and type(g) not in SCALARS:
         extra = len(shape) - len(like.shape)
         axes = tuple(range(extra)) + tuple(
-            i + extra for i, n in enumerate(like.shape) if n == 1 and extra >= 0 and shape[i + extra] != 1
+            i + extra
+            for i, n in enumerate(like.shape)
+            if n == 1 and extra >= 0 and shape[i + extra] != 1
         )
         if axes:
             g = _summed(g, axes).reshape(like.shape)
@@ -175,13 +178,11 @@ def total(x: Any) -> Any:
 SMALL: Final = 64
 """Up to this many elements a BLAS product with ones sums faster than NumPy, and as exactly."""
 
-_ones: Final[dict[str, Any]] = {
-    c: [np.ones(n, c) for n in range(SMALL + 1)] for c in ("d", "f")
-}
+_ones: Final[dict[str, Any]] = {c: [np.ones(n, c) for n in range(SMALL + 1)] for c in ("d", "f")}
 
 
 def ones(char: str) -> Any:
-    """Vectors of ones of up to SMALL elements in double ("d") or single ("f") precision, or None."""
+    """Vectors of ones of up to SMALL elements in double ("d") or single ("f") precision, if any."""
     return _ones.get(char)
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.graph.node import Node
 from chainrule.ops.axes import Axis, axes_of
 from chainrule.ops.cumulative import ZEROS, products_of_others
-from chainrule.ops.cumulative import cumulative_prod as cumulative_prod  # noqa: PLC0414 - for chainrule.tensor
-from chainrule.ops.cumulative import cumulative_sum as cumulative_sum  # noqa: PLC0414 - for chainrule.tensor
-from chainrule.graph.node import Node
+from chainrule.ops.cumulative import cumulative_prod as cumulative_prod
+from chainrule.ops.cumulative import cumulative_sum as cumulative_sum
 from chainrule.ops.recording import fit, raw, total
 from chainrule.ops.table import S, operation
 
@@ -84,7 +84,7 @@ def _pull_sum(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     """The sum of everything passes its cotangent on to every element: the commonest last step."""
     if node.params is sum.operation.defaults:  # type: ignore[attr-defined]
         return (fit(ct, saved[1]),)
-    return node.op._pull(ct, saved, node)  # type: ignore[no-any-return]
+    return node.op._pull(ct, saved, node)
 
 
 sum.operation.pull = _pull_sum  # type: ignore[attr-defined]
@@ -175,7 +175,7 @@ def _std_back(
     **_: Any,
 ) -> Any:
     """Zero where all elements are equal."""
-    rate = ct / (2 * np.where(y == 0, 1, y))
+    rate = np.where(y == 0, 0, ct) / (2 * np.where(y == 0, 1, y))
     return spread(rate, x, axis, keepdims) * _deviation(x, axis, correction, ddof)
 
 

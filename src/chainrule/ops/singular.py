@@ -106,7 +106,8 @@ def _size(x: Any) -> Any:
     return np.max(np.abs(raw(x)), axis=(-2, -1), keepdims=True, initial=0)
 
 
-def _svd_reverse(cu: Any, cs: Any, cvh: Any, y: Any) -> Any:
+def _svd_reverse(ct: Any, y: Any) -> Any:
+    cu, cs, cvh = ct
     u, s, vh = y
     k = s.shape[-1]
     if cu is not None and cu.shape[-1] > k:
@@ -123,7 +124,7 @@ def _svd_reverse(cu: Any, cs: Any, cvh: Any, y: Any) -> Any:
 
 def _pull_svd(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
     y, a = saved
-    return (fit(_svd_reverse(*ct, y), a),)
+    return (fit(_svd_reverse(ct, y), a),)
 
 
 def _push_svd(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any, Any]:
@@ -157,7 +158,7 @@ def _push_svd(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any, Any]:
 
 
 @operation(
-    reverse=(lambda ct, y, _a, full_matrices: _svd_reverse(*ct, y),),
+    reverse=(lambda ct, y, _a, full_matrices: _svd_reverse(ct, y),),
     forward=_push_svd,
     results=3,
     samples=[

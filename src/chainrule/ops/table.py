@@ -57,7 +57,8 @@ ZERO: Final = _Zero()
 @dataclass(frozen=True)
 class Sample:
     """Inputs for the table-driven tests: operands as shapes (drawn from the row's domain),
-    or as functions of a random generator, and keyword parameters."""
+    or as functions of a random generator, and keyword parameters.
+    """
 
     operands: tuple[Any, ...]
     params: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class Operation:
     """One rule, ZERO or reason per operand; for a variadic row one rule `(i, ct, y, *operands)`."""
     forward: Rule | None = None
     """Tangent of the result, `forward(tangents, y, *operands, **params)`, None entries being zero.
-    Where it is not given it follows: from the partials, from `linear`, or by transposing `reverse`."""
+    Where not given it follows: from the partials, from `linear`, or by transposing `reverse`."""
     arity: int | None = 1
     """Number of array operands; None for one sequence of them."""
     linear: tuple[int, ...] = ()
@@ -121,7 +122,7 @@ class Operation:
     `other op tensor`."""
     reflected: Callable[..., Any] | None = None
     pull: Callable[[Any, tuple[Any, ...], Node], Sequence[Any]] = field(init=False)
-    """The reverse rules together: (cotangent, what the node kept, node) -> cotangents of operands."""
+    """The reverse rules together: (cotangent, values kept, node) -> cotangents of operands."""
     keeps: tuple[bool, ...] = ()
     """Which of (result, *operands) some rule reads, so that its value is kept."""
 
@@ -275,7 +276,12 @@ def operation(
             row.keeps = needs(rules, 2 + count)[1:]
         else:
             row.keeps = (False,) * (1 + count)
-        if arity in (1, 2) and row.results == 1 and row.kind != "movement" and len(defaults) == len(names) - count:
+        if (
+            arity in (1, 2)
+            and row.results == 1
+            and row.kind != "movement"
+            and len(defaults) == len(names) - count
+        ):
             row.call, row.reflected = hot.calls(row, row.evaluate)
         function = _caller(row, names, count)
         register(row, function)
@@ -296,7 +302,11 @@ def _caller(row: Operation, names: tuple[str, ...], count: int) -> Callable[...,
             if plain is not None:
                 return plain(*args)
             params = defaults
-        elif len(args) == count and kwargs.keys() <= defaults.keys() and len(defaults) == len(names) - count:
+        elif (
+            len(args) == count
+            and kwargs.keys() <= defaults.keys()
+            and len(defaults) == len(names) - count
+        ):
             params = {**defaults, **kwargs}
         else:
             args, params = bind(row, names, count, args, kwargs)
@@ -327,7 +337,9 @@ def bind(
     params = {**row.defaults, **given}
     absent = [n for n in names if n not in params]
     if absent:
-        raise TypeError(f"{row.name}() lacks the argument {absent[0]!r}; it takes ({', '.join(names)})")
+        raise TypeError(
+            f"{row.name}() lacks the argument {absent[0]!r}; it takes ({', '.join(names)})"
+        )
     operands = tuple(params.pop(n) for n in names[:count])
     return operands, params
 

@@ -1,0 +1,1 @@
+"""Recording: whether this thread records (`mode`), and in-place changes (`inplace`)."""

@@ -28,33 +28,28 @@ _ZERO: Final[dict[Any, Any]] = {
 
 
 def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
-    """`x op= other`: x becomes row(x, other), in its own memory. `evaluate` is Python's operator."""
+    """`x op= other`: x becomes row(x, other), in its own memory; `evaluate` is the operator."""
     if not isinstance(x, Variable):
         raise TypeError(name)
     value = x._value
-    recording = not (paused and get_ident() in paused)
+    tracked = x._node is not None or (isinstance(other, Variable) and other._node is not None)
+    if tracked and not (paused and get_ident() in paused):
+        return replace(x, row.call, (other,), {}, name)
     given = other._value if isinstance(other, Variable) else other
-    if recording and (x._node is not None or (isinstance(other, Variable) and other._node is not None)):
-        _refuse_leaf(x, name)
-        before: Variable = type(x)()
-        before._value = value.copy() if type(value) is ndarray else value
-        before._node = x._node
-        result = row.call(before, other)
-        _check_same(value, result._value, name)
-        store(x, result._value, name)
-        x._node = result._node
-        _write_through(x)
-        return x
     if (
         type(value) is ndarray
         and value.dtype.kind == "f"
         and (
             type(given) is float
-            or (type(given) is ndarray and given.dtype is value.dtype and given.shape == value.shape)
+            or (
+                type(given) is ndarray and given.dtype is value.dtype and given.shape == value.shape
+            )
         )
         and value.flags.writeable
     ):
-        row.evaluate(value, given, out=value)  # no temporary: the common case of an optimizer's step
+        row.evaluate(
+            value, given, out=value
+        )  # no temporary: the common case of an optimizer's step
         note_write(value, name)
         return x
     try:
@@ -66,6 +61,28 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
         store(x, new, name)
     else:
         x._value = new
+    return x
+
+
+def replace(
+    x: Variable, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+) -> Any:
+    """x becomes function(x, *args), in its own memory."""
+    value = x._value
+    before: Variable = type(x)()
+    before._value = value
+    before._node = None
+    if not (paused and get_ident() in paused):
+        _refuse_leaf(x, name)
+        before._node = x._node
+        if x._node is not None and type(value) is ndarray:
+            before._value = value.copy()  # the operation may keep it, and the memory is written
+    result = function(before, *args, **kwargs)
+    _check_same(value, result._value, name)
+    store(x, result._value, name)
+    if result._node is not None:
+        x._node = result._node
+        _write_through(x)
     return x
 
 
@@ -104,7 +121,11 @@ def _read_only(name: str) -> GraphError:
 def assign(x: Any, index: Any, new: Any) -> None:
     """`x[index] = new`."""
     index = index_of(index)
-    if isinstance(new, Variable) and getattr(new, "_base", (None,))[0] is x and new._base[1] is index:
+    if (
+        isinstance(new, Variable)
+        and getattr(new, "_base", (None,))[0] is x
+        and new._base[1] is index
+    ):
         return  # the tail of `x[i] += v`: the view has written through already
     value = x._value
     recording = not (paused and get_ident() in paused)
@@ -124,7 +145,8 @@ def assign(x: Any, index: Any, new: Any) -> None:
     if tracked and value.dtype.kind not in "fc":
         raise DtypeError(
             f"__setitem__: a value that requires grad cannot be stored in a tensor of dtype "
-            f"{value.dtype}, where its derivative would be lost; make it floating-point" + at(user_line())
+            f"{value.dtype}, where its derivative would be lost; make it floating-point"
+            + at(user_line())
         )
     try:
         value[index] = filling
@@ -144,7 +166,7 @@ def assign(x: Any, index: Any, new: Any) -> None:
 
 
 def _write_through(x: Any) -> None:
-    """Let the tensor that a view shows know of the view's new node (its memory has changed already)."""
+    """Tell the tensor that a view shows of the view's new node (its memory has changed already)."""
     base = getattr(x, "_base", None)
     if base is None:
         return
@@ -158,7 +180,12 @@ def _write_through(x: Any) -> None:
     _refuse_leaf(shown, "in-place change of a view")
     row = set_item.operation  # type: ignore[attr-defined]
     out = record(
-        row, type(shown), shown._value, (shown._value, x._value), (shown._node, x._node), {"index": index}
+        row,
+        type(shown),
+        shown._value,
+        (shown._value, x._value),
+        (shown._node, x._node),
+        {"index": index},
     )
     shown._node = out._node
     _write_through(shown)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from _thread import get_ident
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TypeVar
 
 from chainrule.graph.node import paused
-
-F = TypeVar("F", bound=Callable[..., Any])
+from chainrule.record.switch import Pause, Record
 
 
 def is_grad_enabled() -> bool:
@@ -56,34 +52,7 @@ def _switch(on: bool) -> None:
         paused.add(get_ident())
 
 
-class _Mode:
-    """Context manager and decorator. Entering costs two set operations: optimizers enter it often."""
-
-    __slots__ = ("_before",)
-    _records: bool
-
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
-    def __exit__(self, *_: object) -> None:
-        if self._before.pop():
-            paused.discard(get_ident())
-        else:
-            paused.add(get_ident())
-
-    def __enter__(self) -> None:
-        raise NotImplementedError
-
-    def __call__(self, function: F) -> F:
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped  # type: ignore[return-value]
-
-
-class no_grad(_Mode):  # noqa: N801 - PyTorch's name
+class no_grad(Pause):  # noqa: N801 - PyTorch's name
     """Do not record: results need no gradient, and leaves may be changed in place.
 
     >>> x = cr.tensor(3.0, requires_grad=True)
@@ -95,13 +64,8 @@ class no_grad(_Mode):  # noqa: N801 - PyTorch's name
 
     __slots__ = ()
 
-    def __enter__(self) -> None:
-        ident = get_ident()
-        self._before.append(ident not in paused)
-        paused.add(ident)
 
-
-class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
+class enable_grad(Record):  # noqa: N801 - PyTorch's name
     """Record again, inside a `no_grad` block.
 
     >>> x = cr.tensor(3.0, requires_grad=True)
@@ -112,8 +76,3 @@ class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
     """
 
     __slots__ = ()
-
-    def __enter__(self) -> None:
-        ident = get_ident()
-        self._before.append(ident not in paused)
-        paused.discard(ident)

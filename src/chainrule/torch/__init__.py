@@ -27,11 +27,13 @@ from chainrule.torch import (
     _elementwise,
     _indexing,
     _methods,
+    _missing,
     _products,
     _random,
     _reductions,
     _shapes,
     autograd,
+    cuda,
     fft,
     linalg,
     nn,
@@ -93,13 +95,64 @@ newaxis = None
 strided = "torch.strided"
 
 __all__ = [
-    "Size", "Tensor", "autograd", "binary_cross_entropy_with_logits", "bool", "cdouble", "celu",
-    "cfloat", "complex128", "complex64", "cosine_similarity", "device", "double", "dropout", "dtype",
-    "e", "enable_grad", "fft", "finfo", "float", "float32", "float64", "iinfo", "inf",
-    "inference_mode", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "layer_norm",
-    "linalg", "long", "nan", "newaxis", "nn", "no_grad", "optim", "pairwise_distance", "pi", "prelu",
-    "return_types", "selu", "set_grad_enabled", "set_printoptions", "short", "special", "strided",
-    "threshold", "uint16", "uint32", "uint64", "uint8",
+    "Size",
+    "Tensor",
+    "autograd",
+    "binary_cross_entropy_with_logits",
+    "bool",
+    "cdouble",
+    "celu",
+    "cfloat",
+    "complex64",
+    "complex128",
+    "cosine_similarity",
+    "cuda",
+    "device",
+    "double",
+    "dropout",
+    "dtype",
+    "e",
+    "enable_grad",
+    "fft",
+    "finfo",
+    "float",
+    "float32",
+    "float64",
+    "get_num_threads",
+    "iinfo",
+    "inf",
+    "inference_mode",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "layer_norm",
+    "linalg",
+    "long",
+    "nan",
+    "newaxis",
+    "nn",
+    "no_grad",
+    "optim",
+    "pairwise_distance",
+    "pi",
+    "prelu",
+    "return_types",
+    "selu",
+    "set_grad_enabled",
+    "set_num_threads",
+    "set_printoptions",
+    "short",
+    "special",
+    "strided",
+    "threshold",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "use_deterministic_algorithms",
 ]  # fmt: skip
 __all__ += _creation.__all__
 __all__ += _elementwise.__all__
@@ -109,30 +162,22 @@ __all__ += _random.__all__
 __all__ += _reductions.__all__
 __all__ += _shapes.__all__
 
-_ELSEWHERE = {
-    "bfloat16": "use torch.float32",
-    "compile": "chainrule.jit compiles functions",
-    "cuda": "chainrule computes on the CPU",
-    "func": "chainrule.grad, chainrule.vmap, chainrule.jacobian and their like take functions",
-    "float16": "use torch.float32",
-    "half": "use torch.float32",
-    "jit": "chainrule.jit compiles functions",
-    "load": "pickle keeps tensors and state dicts",
-    "save": "pickle keeps tensors and state dicts",
-    "vmap": "chainrule.vmap is that",
-}
-"""Names that PyTorch has, and what to do without them."""
+__version__ = "2.13.0+chainrule"
+"""The version of PyTorch whose names and conventions these are."""
+
+
+def use_deterministic_algorithms(mode: _Any, *, warn_only: _Any = False) -> None:
+    """Nothing: all algorithms here are."""
+
+
+def get_num_threads() -> _Any:
+    """1: what NumPy's libraries do is their affair."""
+    return 1
+
+
+def set_num_threads(count: _Any) -> None:
+    """Nothing: set OMP_NUM_THREADS before the program starts."""
 
 
 def __getattr__(name: str) -> _Any:
-    import difflib
-
-    if name.startswith("__"):
-        raise AttributeError(name)
-    hint = _ELSEWHERE.get(name)
-    if hint is None:
-        near = difflib.get_close_matches(name, __all__, 3)
-        hint = f"near in spelling: {', '.join(near)}" if near else "nothing there is spelled like it"
-    raise AttributeError(
-        f"chainrule.torch has no {name!r} ({hint}); chainrule.torch.__all__ lists what it has"
-    )
+    raise _missing.missing(__name__, name, __all__)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import creation
-from chainrule.errors import DtypeError, at, user_line
+from chainrule.errors import DtypeError, ShapeError, at, user_line
 from chainrule.ops.table import raw
 from chainrule.tensor import tensor as _tensor
 from chainrule.torch import _dtypes
@@ -132,7 +132,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def _sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = sizes(size)
     if any(n < 0 for n in shape):
-        raise ValueError(f"sizes cannot be negative: {list(shape)}" + at(user_line()))
+        raise ShapeError(f"sizes cannot be negative: {list(shape)}" + at(user_line()))
     return shape
 
 

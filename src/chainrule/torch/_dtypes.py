@@ -199,7 +199,7 @@ class finfo:  # noqa: N801 - PyTorch's name
     1.1920928955078125e-07
     """
 
-    def __init__(self, type: Any = None) -> None:  # noqa: A002 - PyTorch's name
+    def __init__(self, type: Any = None) -> None:
         kind = checked(type) or np.dtype(np.float32)
         if kind.kind not in "fc":
             raise DtypeError(f"finfo: {dtype_of(kind)} is no floating-point type" + at(user_line()))
@@ -225,7 +225,7 @@ class iinfo:  # noqa: N801 - PyTorch's name
     127
     """
 
-    def __init__(self, type: Any) -> None:  # noqa: A002 - PyTorch's name
+    def __init__(self, type: Any) -> None:
         kind = checked(type)
         if kind is None or kind.kind not in "iu":
             raise DtypeError(f"iinfo: {type!r} is no integer type" + at(user_line()))
@@ -246,7 +246,7 @@ class device:  # noqa: N801 - PyTorch's name
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:  # noqa: A002
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         name, _, number = str(type).partition(":")
         if name != "cpu":
             raise DtypeError(

@@ -6,12 +6,13 @@ layer between. In-place forms, whose names end in an underscore, are made of the
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 from chainrule.graph.node import Variable
 from chainrule.ops import elementwise as rows
-from chainrule.record.inplace import update
+from chainrule.record.inplace import replace, update
 from chainrule.torch import _elementwise, _indexing, _products, _reductions, _shapes
 from chainrule.torch._tensor import Tensor
 
@@ -37,15 +38,18 @@ OTHER_IN_PLACE = frozenset({
 })  # fmt: skip
 """Functions that have in-place forms besides the elementwise ones."""
 
+RESHAPED_IN_PLACE = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
+"""In-place forms that change the shape: the tensor goes on as another view of its memory."""
+
 ARITHMETIC = {
-    "add": rows.add,
-    "sub": rows.subtract,
-    "subtract": rows.subtract,
-    "mul": rows.multiply,
-    "multiply": rows.multiply,
-    "div": rows.divide,
-    "divide": rows.divide,
-    "pow": rows.power,
+    "add": (rows.add.operation, operator.add),
+    "sub": (rows.subtract.operation, operator.sub),
+    "subtract": (rows.subtract.operation, operator.sub),
+    "mul": (rows.multiply.operation, operator.mul),
+    "multiply": (rows.multiply.operation, operator.mul),
+    "div": (rows.divide.operation, operator.truediv),
+    "divide": (rows.divide.operation, operator.truediv),
+    "pow": (rows.power.operation, operator.pow),
 }
 """In-place forms that optimizers call, made of the operation itself."""
 
@@ -55,20 +59,12 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     label = f"{name}_"
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        def change(x: Any, _: Any) -> Any:
-            if isinstance(x, Variable):
-                return function(x, *args, **kwargs)
-            before = type(self)()  # nothing is recorded: x is the plain value
-            before._value, before._node = x, None
-            return function(before, *args, **kwargs)._value
-
-        tracked = [x for x in (*args, *kwargs.values()) if isinstance(x, Variable) and x._node]
-        return update(self, change, tracked[0] if tracked else None, label)
+        return replace(self, function, args, kwargs, label)
 
     return _named(method, label, f"`{name}`, in place.")
 
 
-def _arithmetic_in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _arithmetic_in_place(name: str, row: Any, evaluate: Any) -> Callable[..., Any]:
     """`x.add_(other, alpha=...)` and its like, with no step more than `x += other` has."""
     label = f"{name}_"
     general = _in_place(name, getattr(_elementwise, name))
@@ -76,7 +72,24 @@ def _arithmetic_in_place(name: str, function: Callable[..., Any]) -> Callable[..
     def method(self: Any, other: Any, **kwargs: Any) -> Any:
         if kwargs:
             return general(self, other, **kwargs)
-        return update(self, function, other, label)
+        return update(self, row, evaluate, other, label)
+
+    return _named(method, label, f"`{name}`, in place.")
+
+
+def _reshaped_in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`x.t_()` and its like."""
+    label = f"{name}_"
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(self._node) is Leaf and is_grad_enabled():
+            raise GraphError(
+                f"{label}: a leaf tensor that requires grad was changed in place while recording; "
+                f"write `x = x.{name}(...)`" + at(user_line())
+            )
+        out = function(self, *args, **kwargs)
+        self._value, self._node = out._value, out._node
+        return self
 
     return _named(method, label, f"`{name}`, in place.")
 
@@ -93,9 +106,11 @@ def _install() -> None:
             function = getattr(family, name)
             setattr(Tensor, name, function)
             if name in ARITHMETIC:
-                setattr(Tensor, f"{name}_", _arithmetic_in_place(name, ARITHMETIC[name]))
+                setattr(Tensor, f"{name}_", _arithmetic_in_place(name, *ARITHMETIC[name]))
             elif name in OTHER_IN_PLACE or (family is _elementwise and name not in NOT_IN_PLACE):
                 setattr(Tensor, f"{name}_", _in_place(name, function))
+            elif name in RESHAPED_IN_PLACE:
+                setattr(Tensor, f"{name}_", _reshaped_in_place(name, function))
 
 
 _install()

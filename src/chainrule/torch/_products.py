@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from chainrule.errors import ShapeError, at, user_line
 from chainrule.ops import contraction, linalg, movement
 from chainrule.ops import einsum as _einsum

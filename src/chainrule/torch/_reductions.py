@@ -12,7 +12,15 @@ import numpy as np
 
 from chainrule.errors import ShapeError, at, user_line
 from chainrule.graph.node import Variable
-from chainrule.ops import cumulative, elementwise, indexing, linalg, reduction, selection, statistics
+from chainrule.ops import (
+    cumulative,
+    elementwise,
+    indexing,
+    linalg,
+    reduction,
+    selection,
+    statistics,
+)
 from chainrule.ops.table import raw
 from chainrule.torch import _results
 from chainrule.torch._arguments import axes, dimension, numpy_names
@@ -422,9 +430,14 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=2, min=0, max=4)
     tensor([2., 1.])
     """
-    value = raw(input)
-    bounds = (min, max) if min != max else (value.min(), value.max())
-    return _like(input, np.histogram(value, bins, bounds)[0].astype(value.dtype))
+    value = raw(input).ravel()
+    low, high = (min, max) if min != max else (float(value.min()), float(value.max()))
+    if low == high:
+        low, high = low - 1, high + 1
+    inside = value[(value >= low) & (value <= high)]
+    places = ((inside - low) / (high - low) * bins).astype(np.int64)
+    counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
+    return _like(input, counts.astype(value.dtype))
 
 
 # --- exponentials and norms ------------------------------------------------------------------------

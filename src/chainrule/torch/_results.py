@@ -8,7 +8,7 @@ from typing import Any
 
 def result(name: str, *fields: str) -> Any:
     """A class of named tuples that prints one field to a line."""
-    base: Any = namedtuple(name, fields)  # noqa: PYI024 - the fields are in the call
+    base: Any = namedtuple(name, fields)
 
     def show(self: Any) -> str:
         lines = ",\n".join(f"{f}={v!r}" for f, v in zip(fields, self, strict=True))

@@ -153,6 +153,13 @@ class Tensor(Base):
                 x.grad = g if x.grad is None else x.grad + g
 
     @property
+    def grad_fn(self) -> Any:
+        """The recorded operation that made this tensor, None for a leaf."""
+        from chainrule.torch.autograd.graph import Node
+
+        return None if self.is_leaf else Node(self._node)  # type: ignore[arg-type]
+
+    @property
     def data(self) -> Self:
         """The same value, in the same memory, outside any graph."""
         return self.detach()
@@ -277,6 +284,12 @@ class Tensor(Base):
         value = self._value
         return value.flags.c_contiguous if value.ndim else True
 
+    def fill_diagonal_(self, fill_value: Any) -> Self:
+        """Set the elements whose positions are equal in all dimensions, in place."""
+        places = np.arange(min(self._value.shape))
+        assign(self, (places,) * self._value.ndim, fill_value)
+        return self
+
     def apply_(self, function: Any) -> Self:
         """Replace every element x by function(x), a Python function, in place."""
         assign(self, ..., np.vectorize(function, otypes=[self._value.dtype])(self._value))
@@ -312,6 +325,11 @@ class Tensor(Base):
         return self._new(np.full(sizes((size,)), fill_value, self._value.dtype), dtype, requires_grad)
 
     # --- methods whose first argument is not the function's ---------------------------------------
+
+    @property
+    def real(self) -> Self:
+        """Real part; of a real tensor, the tensor itself."""
+        return elementwise.real(self) if self.is_complex() else self
 
     @property
     def H(self) -> Self:  # noqa: N802 - PyTorch's name

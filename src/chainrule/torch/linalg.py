@@ -97,7 +97,8 @@ def eigvalsh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
 
 def lu(A: Any) -> Any:  # noqa: N803
     """(P, L, U) with A = P L U."""
-    return _results.linalg_lu(*linalg.lu(A))
+    p, lower, upper = linalg.lu(A)
+    return _results.linalg_lu(p.detach(), lower, upper)
 
 
 # --- numbers ---------------------------------------------------------------------------------------

@@ -12,13 +12,15 @@ from chainrule.derive.reverse import reverse
 from chainrule.errors import GraphError, ShapeError, at, user_line
 from chainrule.graph.node import Leaf, Variable
 
-
 _ONE = {t: t(1) for t in (np.float64, np.float32, np.complex128, np.complex64)}
 """The cotangent of a scalar, made beforehand: making it takes longer than looking it up."""
 
 
 def backward(
-    output: Variable, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False
+    output: Variable,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
 ) -> None:
     """Accumulate the gradient of `output` in the leaves it depends on (see `Tensor.backward`)."""
     node = output._node
@@ -110,8 +112,9 @@ def gradients(
         if g is None:
             if not allow_unused:
                 raise GraphError(
-                    f"grad: the output does not depend on input {i} (shape {list(x._value.shape)}); "
-                    "pass allow_unused=True to have None for it" + at(user_line())
+                    f"grad: the output does not depend on input {i} "
+                    f"(shape {list(x._value.shape)}); pass allow_unused=True to have None for it"
+                    + at(user_line())
                 )
             out.append(None)
         else:
@@ -150,15 +153,15 @@ def _cotangent(name: str, output: Any, given: Any, as_variable: bool) -> Any:
 
 def _nothing_recorded(name: str, output: Any) -> GraphError:
     return GraphError(
-        f"{name}: nothing was recorded for this tensor of shape {list(output._value.shape)}: no operand "
-        "requires grad, or it was computed under no_grad; mark the variables with "
+        f"{name}: nothing was recorded for this tensor of shape {list(output._value.shape)}: no "
+        "operand requires grad, or it was computed under no_grad; mark the variables with "
         "requires_grad=True before computing" + at(user_line())
     )
 
 
 def _needs_cotangent(name: str, output: Any) -> GraphError:
     return GraphError(
-        f"{name}: the output has shape {list(output._value.shape)}, and only a tensor of one element has a "
-        "gradient by itself; reduce it (`.sum()`), or pass a cotangent of that shape "
+        f"{name}: the output has shape {list(output._value.shape)}, and only a tensor of one "
+        "element has a gradient by itself; reduce it (`.sum()`), or pass a cotangent of that shape "
         "(`gradient=`)" + at(user_line())
     )

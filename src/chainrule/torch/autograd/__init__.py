@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.derive import reverse as _reverse
-from chainrule.graph.node import Leaf, Variable
+from chainrule.graph.node import Leaf as _Leaf
+from chainrule.graph.node import Variable as _Variable
 from chainrule.record.mode import enable_grad, no_grad, set_grad_enabled
 from chainrule.torch._tensor import Tensor
-from chainrule.torch.autograd import function, functional
+from chainrule.torch import _missing
+from chainrule.torch.autograd import function, functional, graph
 from chainrule.torch.autograd._function import Function
 from chainrule.torch.autograd._gradcheck import GradcheckError, gradcheck, gradgradcheck
 from chainrule.torch.autograd._mode import detect_anomaly, inference_mode, set_detect_anomaly
@@ -23,7 +25,12 @@ __all__ = [
 
 
 def _listed(x: Any) -> tuple[Any, ...]:
-    return (x,) if isinstance(x, Variable) else tuple(x)
+    return (x,) if isinstance(x, _Variable) else tuple(x)
+
+
+def Variable(data: Any, requires_grad: bool = False) -> Any:  # noqa: N802 - PyTorch's old name
+    """The tensor itself: what variables were called before they and tensors became one."""
+    return data.requires_grad_() if requires_grad else data
 
 
 def grad(
@@ -108,5 +115,9 @@ def backward(
     reached = _reverse.reverse(roots, None, Tensor if create_graph else None, keep)
     while reached:
         item = reached.popitem()
-        if isinstance(item[0], Leaf):
+        if isinstance(item[0], _Leaf):
             _accumulate(item[0], item, Tensor)
+
+
+def __getattr__(name: str) -> Any:
+    raise _missing.missing(__name__, name, __all__)

@@ -8,8 +8,8 @@ import numpy as np
 
 from chainrule.ops import elementwise, reduction, special
 from chainrule.ops.elementwise import tanh
-from chainrule.ops.special import mish, relu, sigmoid, silu
 from chainrule.ops.special import log_sigmoid as logsigmoid
+from chainrule.ops.special import mish, relu, sigmoid, silu
 from chainrule.torch import _random
 from chainrule.torch._reductions import cast, log_softmax, softmax
 
@@ -111,7 +111,7 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """x moved towards 0 by lambd, and 0 where that would pass it."""
     moved = input - lambd * elementwise.sign(input)
-    return elementwise.where(elementwise.abs(input) > lambd, moved, 0.0)
+    return elementwise.where(elementwise.abs(input) > lambd, moved, input * 0)
 
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
