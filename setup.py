@@ -16,6 +16,7 @@ COMPILED = [
     "src/chainrule/graph/writes.py",
     "src/chainrule/ops/recording.py",
     "src/chainrule/ops/hot.py",
+    "src/chainrule/ops/frequent.py",
     "src/chainrule/derive/reverse.py",
     "src/chainrule/transforms/backward.py",
     "src/chainrule/record/inplace.py",

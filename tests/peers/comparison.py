@@ -23,7 +23,11 @@ from chainrule.transforms.backward import gradients
 torch = pytest.importorskip("torch")
 
 NARROW = {"f": np.float32, "c": np.complex64}
-RTOL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 2e-4}
+RTOL = {
+    np.dtype(np.float64): 1e-9,
+    np.dtype(np.float32): 2e-4,
+    np.dtype(np.complex128): 1e-9,
+}
 
 
 class Unsupported(Exception):
@@ -183,6 +187,11 @@ def prepared(row: Operation, sample: Sample, peer: Peer, dtype: Any) -> Program:
     if dtype == np.float32:
         program.operands = [
             x.astype(NARROW[x.dtype.kind]) if x.dtype.kind in NARROW else x
+            for x in program.operands
+        ]
+    if dtype == np.complex128:
+        program.operands = [
+            x + 0.3j * rng.standard_normal(x.shape) if x.dtype.kind == "f" else x
             for x in program.operands
         ]
     program.where = [i for i in program.where if i not in peer.missing]

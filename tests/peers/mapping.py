@@ -7,6 +7,8 @@ from peers.mapping_arrays import MOVEMENT, REDUCTIONS, SELECTION
 from peers.mapping_elementwise import ELEMENTWISE
 from peers.mapping_linear import FOURIER, LINALG, PRODUCTS
 
+import chainrule.ops.losses  # noqa: F401 - rows that are entered when first needed
+
 PEERS: dict[str, Peer] = {
     **ELEMENTWISE,
     **REDUCTIONS,
@@ -21,6 +23,22 @@ SPECIAL = "PyTorch has no such special function"
 INTERNAL = "a row for chainrule's own derivative rules"
 NUMPYS = "a function of NumPy's that PyTorch does not have"
 LIBRARYS = "a function of chainrule's that PyTorch does not have"
+
+COMPLEX = (
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "exp2", "expm1",
+    "imag", "log", "log10", "log1p", "log2", "negative", "positive", "real", "reciprocal", "sign",
+    "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh", "add", "divide", "multiply", "power",
+    "subtract", "where",
+)  # fmt: skip
+"""Elementwise rows of complex operands in both libraries."""
+
+REAL = (
+    "astype", "clip", "cummax", "cummin", "eig", "elu", "fftfreq", "gelu", "hardtanh", "ihfft",
+    "leaky_relu", "log_softmax", "logcumsumexp", "lu", "max", "median", "min", "mish",
+    "nan_to_num", "nanmean", "nansum", "percentile", "ptp", "quantile", "rfft", "rfft2", "rfftfreq", "rfftn", "round",
+    "softmax", "softmax_cross_entropy", "sort", "topk", "unique", "unique_counts", "unique_inverse", "unique_values", "zeta",
+)  # fmt: skip
+"""Other rows that one library or both do not compute, or differentiate, of complex operands."""
 
 NO_PEER: dict[str, str] = {
     "A": LIBRARYS,

@@ -91,7 +91,7 @@ ELEMENTWISE: dict[str, Peer] = {
     "rint": Peer(torch.round),
     "round": Peer(lambda x, decimals=0: torch.round(x, decimals=decimals)),
     "sigmoid": Peer(torch.sigmoid),
-    "sign": Peer(torch.sign),
+    "sign": Peer(torch.sgn),
     "signbit": Peer(torch.signbit),
     "silu": Peer(F.silu),
     "sin": Peer(torch.sin),

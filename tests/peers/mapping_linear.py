@@ -76,6 +76,11 @@ def _product(*xs: Any) -> Any:
     return y
 
 
+def _cross_entropy(x: Any, labels: Any) -> Any:
+    rows = F.cross_entropy(x.reshape(labels.numel(), -1), labels.reshape(-1), reduction="none")
+    return rows.reshape(labels.shape)
+
+
 PRODUCTS: dict[str, Peer] = {
     "convolve": Peer(_convolve),
     "convolve_nd": Peer(_convolve_nd),
@@ -93,6 +98,7 @@ PRODUCTS: dict[str, Peer] = {
     "matvec": Peer(lambda a, x: (a @ x[..., None])[..., 0]),
     "multi_dot": Peer(torch.linalg.multi_dot),
     "outer": Peer(lambda a, b: torch.outer(a.reshape(-1), b.reshape(-1))),
+    "softmax_cross_entropy": Peer(_cross_entropy),
     "tensordot": Peer(_tensordot),
     "vecdot": Peer(lambda a, b, axis=-1: torch.linalg.vecdot(a, b, dim=axis)),
     "vecmat": Peer(_vector_by_matrix),

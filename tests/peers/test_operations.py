@@ -1,4 +1,4 @@
-"""Every operation that PyTorch has too: value, first and second derivative, in both precisions.
+"""Every operation that PyTorch has too: value, first and second derivative, real and complex.
 
 Over the samples of the rows, and at kinks, poles, infinities and ties. What differs on purpose is
 in `differences.py`, and is asserted to differ still.
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from peers.comparison import Unsupported, compare, has_derivative, samples
 from peers.differences import AT_POINTS, NAN_IN_PYTORCH
-from peers.mapping import NO_PEER, PEERS
+from peers.mapping import COMPLEX, NO_PEER, PEERS, REAL
 from peers.special_points import ARRAYS, COMPOSITES, at_array, mismatches, points
 
 from chainrule.ops.table import TABLE
@@ -24,6 +24,10 @@ ELEMENTWISE = sorted(
     for name in PEERS
     if TABLE[name].differentiable and (TABLE[name].kind == "elementwise" or name in COMPOSITES)
 )
+WITH_COMPLEX = sorted(
+    {*COMPLEX}
+    | {n for n in PEERS if TABLE[n].differentiable and TABLE[n].kind != "elementwise"} - {*REAL}
+)
 MISSING = [(name, operand) for name, peer in PEERS.items() for operand in peer.missing]
 
 
@@ -33,13 +37,21 @@ def test_every_row_is_mapped_or_has_no_peer() -> None:
     assert not set(PEERS) & set(NO_PEER)
     assert len(PEERS) > 250
     assert set(NAN_IN_PYTORCH) | set(AT_POINTS) <= set(PEERS)
+    assert set(COMPLEX) | set(REAL) <= set(PEERS)
     assert len(ELEMENTWISE) > 70
+    assert len(WITH_COMPLEX) > 150
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("name", sorted(PEERS))
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        *((name, dtype) for name in sorted(PEERS) for dtype in (np.float64, np.float32)),
+        *((name, np.complex128) for name in WITH_COMPLEX),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_row(name: str, dtype: type) -> None:
-    """Over the row's own samples."""
+    """Over the row's own samples, with imaginary parts added where both know complex numbers."""
     row, peer = TABLE[name], PEERS[name]
     count = 0
     for sample in samples(row, peer):

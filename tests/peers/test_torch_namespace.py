@@ -151,7 +151,12 @@ CASES = [
     *expressions(REDUCTIONS, "torch."),
     *expressions(SHAPES, "torch."),
     *METHODS.split(),
-    *expressions(PRODUCTS.replace("fft.irfft(fft.", "fft.irfft(torch.fft.").replace("fft.ifft(fft.", "fft.ifft(torch.fft."), "torch."),
+    *expressions(
+        PRODUCTS.replace("fft.irfft(fft.", "fft.irfft(torch.fft.").replace(
+            "fft.ifft(fft.", "fft.ifft(torch.fft."
+        ),
+        "torch.",
+    ),
     *expressions(FUNCTIONAL, "F."),
     *PROMOTION.split(),
 ]
@@ -247,7 +252,11 @@ def _detached(value: Any) -> Any:
         return value.detach()
     if isinstance(value, (tuple, list)):
         parts = [_detached(v) for v in value]
-        fields = hasattr(value, "_fields") or "return_types" in repr(type(value)) or "return_types" in repr(value)
+        fields = (
+            hasattr(value, "_fields")
+            or "return_types" in repr(type(value))
+            or "return_types" in repr(value)
+        )
         return ("named", repr(value).split("(")[0], parts) if fields else type(value)(parts)
     return value
 

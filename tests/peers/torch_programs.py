@@ -590,6 +590,87 @@ torch.set_default_dtype(torch.float32)
 print(torch.tensor(1.5).dtype)
 """)
 
+program("""
+# learning rates
+lr = torch.optim.lr_scheduler
+for make in (
+    lambda o: lr.StepLR(o, 2, gamma=0.5),
+    lambda o: lr.MultiStepLR(o, [1, 3]),
+    lambda o: lr.ExponentialLR(o, 0.9),
+    lambda o: lr.LambdaLR(o, lambda e: 1 / (1 + e)),
+    lambda o: lr.CosineAnnealingLR(o, 4, eta_min=0.1),
+    lambda o: lr.LinearLR(o, total_iters=3),
+):
+    x = torch.ones(1, requires_grad=True)
+    opt = torch.optim.SGD([x], lr=1.0)
+    sched = make(opt)
+    for _ in range(5):
+        x.sum().backward()
+        opt.step()
+        print(round(sched.get_last_lr()[0], 5), x.detach())
+        sched.step()
+opt = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+sched = lr.ReduceLROnPlateau(opt, patience=1, factor=0.5)
+for loss in (3.0, 2.0, 2.5, 2.5, 2.5, 1.0):
+    sched.step(loss)
+    print(opt.param_groups[0]["lr"])
+""")
+
+program("""
+# clipping gradients, parameters as a vector
+x = torch.tensor([3.0, 4.0], requires_grad=True)
+y = torch.tensor([[1.0]], requires_grad=True)
+((x ** 2).sum() + y.sum()).backward()
+print(torch.nn.utils.clip_grad_norm_([x, y], 1.0), x.grad, y.grad)
+torch.nn.utils.clip_grad_value_([x, y], 0.5)
+print(x.grad, y.grad)
+v = torch.nn.utils.parameters_to_vector([x, y])
+print(v.detach())
+torch.nn.utils.vector_to_parameters(torch.tensor([7.0, 8.0, 9.0]), [x, y])
+print(x, y)
+""")
+
+program("""
+# the graph
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+y = (x * 2).exp().sum()
+print(y.grad_fn.name(), x.grad_fn, y.grad_fn.next_functions[0][0].name())
+node = y.grad_fn
+names = []
+while node is not None:
+    names.append(node.name())
+    node = node.next_functions[0][0] if node.next_functions else None
+print(names)
+""")
+
+program("""
+# in place, changing the shape
+x = torch.arange(6.0).reshape(2, 3)
+print(x.t_(), x.unsqueeze_(0).shape, x.squeeze_(0).transpose_(0, 1))
+print(torch.zeros(2, 3).fill_diagonal_(1))
+""")
+
+program("""
+# anomaly
+x = torch.tensor([0.0], requires_grad=True)
+y = (torch.sqrt(x) * 0).sum()
+try:
+    with torch.autograd.detect_anomaly():
+        (torch.tensor(float("nan")) * x).sum().backward()
+except Exception as error:
+    print("found")
+print(torch.nn.functional.relu(torch.tensor([-1.0, 1.0]), inplace=True))
+""")
+
+program("""
+# pickled and copied modules
+import copy, pickle
+m = torch.nn.Linear(2, 2)
+for n in (copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
+    print(torch.equal(m.weight, n.weight), isinstance(n.weight, torch.nn.Parameter), len(list(n.parameters())))
+print(m.double().weight.dtype, isinstance(m.weight, torch.nn.Parameter), m.bias.requires_grad)
+""")
+
 ERRORS = [
     "torch.tensor([1, 2], requires_grad=True)",
     "torch.ones(2, requires_grad=True).backward()",

@@ -181,6 +181,11 @@ def in_full(ct: Any, node: Node) -> Any:
 def _has_nan(g: Any) -> bool:
     """Whether a cotangent holds a NaN: a NaN squared and summed is one, and nothing else is."""
     if type(g) is ndarray:
+        if g.size <= 8:  # on few elements Python is quicker
+            for v in g.ravel().tolist():
+                if v != v:
+                    return True
+            return False
         square = g.dot(g) if g.ndim == 1 else np.vdot(g, g)
         return bool(square != square)
     return bool(g != g)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.family import elementwise, shown
+from chainrule.ops.frequent import power_by_base, raised
 from chainrule.ops.partials import off_zero, wider
 from chainrule.ops.table import ZERO
 
@@ -139,7 +140,7 @@ reciprocal = elementwise(
 def _power_by_base(_y: Any, a: Any, b: Any) -> Any:
     """b * a**(b - 1), which is 0 for b = 0 whatever a is."""
     if type(b) is int or type(b) is float:
-        return a + a if b == 2 else b * a ** (b - 1) if b else 0.0
+        return power_by_base(_y, a, b)
     both = (a == 0) & (b == 0)
     b = wider(b, a)
     return np.where(both, 0, b * np.where(both, 1, a) ** (b - 1))
@@ -151,16 +152,11 @@ def _power_by_exponent(y: Any, a: Any, b: Any) -> Any:
     return np.where(zero, 0, y * np.log(np.where(zero, 1, wider(a, b))))
 
 
-def _raised(a: Any, b: Any) -> Any:
-    """a ** b; cubes as products, which for arrays is far quicker, and what PyTorch does."""
-    return a * a * a if (type(b) is int or type(b) is float) and b == 3 else a**b
-
-
 power = elementwise(
     "power",
     np.power,
     (_power_by_base, _power_by_exponent),
-    python=_raised,
+    python=raised,
     domain=(POSITIVE, ANY),
     special=(0.0, 1.0, 2.0),
     doc=shown("a to the power b.", "cr.power(cr.tensor([2., 3.]), 2)", "tensor([4., 9.])"),

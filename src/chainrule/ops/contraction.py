@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.node import Node, Variable
+from chainrule.graph.node import Variable
+from chainrule.ops.frequent import multiplied, pull_matmul, small_matrices
 from chainrule.ops.hot import careful, times
-from chainrule.ops.recording import fit, raw
+from chainrule.ops.recording import raw
 from chainrule.ops.table import S, Seq, composite, operation
 
 ndarray = np.ndarray
@@ -28,18 +29,7 @@ def product(a: Any, b: Any) -> Any:
     """`a @ b` as the reverse rules need it: zeros stay zeros where the walk asks for that."""
     if careful and get_ident() in careful:
         return strong_contract(matmul, a, b)
-    return a.dot(b) if _small(a, b) else a @ b
-
-
-def _small(a: Any, b: Any) -> bool:
-    """Whether `ndarray.dot`, which clears its result first, takes less time than `np.matmul`."""
-    return (
-        type(a) is ndarray
-        and type(b) is ndarray
-        and 0 < a.ndim <= 2
-        and 0 < b.ndim <= 2
-        and a.size + b.size < 4096
-    )
+    return a.dot(b) if small_matrices(a, b) else a @ b
 
 
 def strong_contract(function: Callable[..., Any], *operands: Any, **params: Any) -> Any:
@@ -145,22 +135,10 @@ def matmul(x1: Any, x2: Any) -> Any:
     >>> cr.matmul(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), cr.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    return x1.dot(x2) if _small(x1, x2) else np.matmul(x1, x2)
+    return multiplied(x1, x2)
 
 
-def _pull_matmul(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    """The rules above for two matrices in plain arrays, with as few steps as there can be."""
-    _, a, b = saved
-    if careful or type(ct) is not ndarray or len(a.shape) != 2 or len(b.shape) != 2:
-        return node.op._pull(ct, saved, node)
-    needs_a, needs_b = node.inputs
-    return (
-        None if needs_a is None else fit(product(ct, b.T), a),
-        None if needs_b is None else fit(product(a.T, ct), b),
-    )
-
-
-matmul.operation.pull = _pull_matmul  # type: ignore[attr-defined]
+matmul.operation.pull = pull_matmul  # type: ignore[attr-defined]
 
 
 @operation(

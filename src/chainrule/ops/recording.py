@@ -136,21 +136,25 @@ def fit(g: Any, like: Any) -> Any:
         return g
     shape = g.shape
     if shape != like.shape and type(g) not in SCALARS:
-        extra = len(shape) - len(like.shape)
-        axes = tuple(range(extra)) + tuple(
-            i + extra
-            for i, n in enumerate(like.shape)
-            if n == 1 and extra >= 0 and shape[i + extra] != 1
-        )
+        wanted: tuple[int, ...] = like.shape
+        extra = len(shape) - len(wanted)
+        axes: list[int] = list(range(extra))
+        if extra >= 0:
+            i = extra
+            for n in wanted:
+                if n == 1 and shape[i] != 1:
+                    axes.append(i)
+                i += 1
         if axes:
-            g = _summed(g, axes).reshape(like.shape)
+            g = _summed(g, tuple(axes)).reshape(wanted)
         else:
             g = np.broadcast_to(g, like.shape)  # a smaller cotangent stands for a constant array
-    if g.dtype != like.dtype:
-        if g.dtype.kind == "c" and like.dtype.kind != "c":
+    dtype = like.dtype
+    if g.dtype is not dtype and g.dtype != dtype:
+        if g.dtype.kind == "c" and dtype.kind != "c":
             g = g.real
-        if g.dtype != like.dtype:
-            g = g.astype(like.dtype)
+        if g.dtype != dtype:
+            g = g.astype(dtype)
     return g
 
 

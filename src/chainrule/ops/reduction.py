@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.node import Node
 from chainrule.ops.axes import Axis, axes_of
 from chainrule.ops.cumulative import ZEROS, products_of_others
 from chainrule.ops.cumulative import cumulative_prod as cumulative_prod
 from chainrule.ops.cumulative import cumulative_sum as cumulative_sum
-from chainrule.ops.recording import fit, raw, total
+from chainrule.ops.frequent import pull_sum
+from chainrule.ops.recording import raw, total
 from chainrule.ops.table import S, operation
 
 # NumPy's stubs have no type for a reduction whose keepdims is a variable
@@ -80,14 +80,7 @@ def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) ->
     return add_reduce(x, axis, dtype, None, keepdims)
 
 
-def _pull_sum(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    """The sum of everything passes its cotangent on to every element: the commonest last step."""
-    if node.params is sum.operation.defaults:  # type: ignore[attr-defined]
-        return (fit(ct, saved[1]),)
-    return node.op._pull(ct, saved, node)
-
-
-sum.operation.pull = _pull_sum  # type: ignore[attr-defined]
+sum.operation.pull = pull_sum  # type: ignore[attr-defined]
 
 
 def _prod_back(ct: Any, _y: Any, x: Any, axis: Axis, keepdims: bool, **_: Any) -> Any:

@@ -2,16 +2,16 @@
 
 >>> x1 = torch.tensor(1.0, requires_grad=True)
 >>> x2 = torch.tensor(2.0, requires_grad=True)
->>> f = 3 * (x1 ** 2) + x2 + torch.exp(x1 * x2)
+>>> f = 3 * (x1**2) + x2 + torch.exp(x1 * x2)
 >>> f.backward()
 >>> print(x1.grad)
 tensor(20.7781)
 >>> print(x2.grad)
 tensor(8.3891)
 
-A thin layer: operations, gradients and printing are chainrule's. What differs is said where it does: float32
-by default, `dim=` and `keepdim=`, PyTorch's promotion of dtypes, its random numbers, and names. The list of
-names is `__all__`; functions of tensors are listed at the heads of the private modules, one to a family.
+A thin layer: operations, gradients and printing are chainrule's. What differs is float32 by
+default, `dim=` and `keepdim=`, PyTorch's promotion of dtypes, its random numbers, and names. They
+are listed in `__all__`; functions of tensors are found in private modules, one to a family.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from chainrule.torch import (
     _creation,
     _elementwise,
     _indexing,
-    _methods,
     _missing,
+    _ordering,
     _products,
     _random,
     _reductions,
@@ -64,6 +64,7 @@ from chainrule.torch._dtypes import (
 from chainrule.torch._dtypes import bool_ as bool
 from chainrule.torch._elementwise import *  # noqa: F403
 from chainrule.torch._indexing import *  # noqa: F403
+from chainrule.torch._ordering import *  # noqa: F403
 from chainrule.torch._products import *  # noqa: F403
 from chainrule.torch._random import *  # noqa: F403
 from chainrule.torch._reductions import *  # noqa: F403
@@ -95,68 +96,19 @@ newaxis = None
 strided = "torch.strided"
 
 __all__ = [
-    "Size",
-    "Tensor",
-    "autograd",
-    "binary_cross_entropy_with_logits",
-    "bool",
-    "cdouble",
-    "celu",
-    "cfloat",
-    "complex64",
-    "complex128",
-    "cosine_similarity",
-    "cuda",
-    "device",
-    "double",
-    "dropout",
-    "dtype",
-    "e",
-    "enable_grad",
-    "fft",
-    "finfo",
-    "float",
-    "float32",
-    "float64",
-    "get_num_threads",
-    "iinfo",
-    "inf",
-    "inference_mode",
-    "int",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "is_grad_enabled",
-    "layer_norm",
-    "linalg",
-    "long",
-    "nan",
-    "newaxis",
-    "nn",
-    "no_grad",
-    "optim",
-    "pairwise_distance",
-    "pi",
-    "prelu",
-    "return_types",
-    "selu",
-    "set_grad_enabled",
-    "set_num_threads",
-    "set_printoptions",
-    "short",
-    "special",
-    "strided",
-    "threshold",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "use_deterministic_algorithms",
+    "Size", "Tensor", "autograd", "binary_cross_entropy_with_logits", "bool", "cdouble", "celu",
+    "cfloat", "complex64", "complex128", "cosine_similarity", "cuda", "device", "double",
+    "dropout", "dtype", "e", "enable_grad", "fft", "finfo", "float", "float32", "float64",
+    "get_num_threads", "iinfo", "inf", "inference_mode", "int", "int8", "int16", "int32", "int64",
+    "is_grad_enabled", "layer_norm", "linalg", "long", "nan", "newaxis", "nn", "no_grad", "optim",
+    "pairwise_distance", "pi", "prelu", "return_types", "selu", "set_grad_enabled",
+    "set_num_threads", "set_printoptions", "short", "special", "strided", "threshold", "uint8",
+    "uint16", "uint32", "uint64", "use_deterministic_algorithms",
 ]  # fmt: skip
 __all__ += _creation.__all__
 __all__ += _elementwise.__all__
 __all__ += _indexing.__all__
+__all__ += _ordering.__all__
 __all__ += _products.__all__
 __all__ += _random.__all__
 __all__ += _reductions.__all__

@@ -1,4 +1,4 @@
-"""Arguments as PyTorch's programs give them: `dim=` and `keepdim=`, or NumPy's `axis=` and `keepdims=`."""
+"""Arguments as PyTorch takes them: `dim=` and `keepdim=`, or NumPy's `axis=` and `keepdims=`."""
 
 from __future__ import annotations
 

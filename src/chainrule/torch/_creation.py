@@ -13,16 +13,16 @@ from chainrule.tensor import tensor as _tensor
 from chainrule.torch import _dtypes
 from chainrule.torch._arguments import sizes
 from chainrule.torch._dtypes import checked, dtype_of
+from chainrule.torch._methods import Tensor
 from chainrule.torch._promotion import result_dtype
-from chainrule.torch._tensor import Tensor
 
 __all__ = [
-    "BoolTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "arange",
-    "as_tensor", "asarray", "can_cast", "clone", "detach", "empty", "empty_like", "eye",
-    "from_numpy", "full", "full_like", "get_default_dtype", "is_complex", "is_floating_point",
-    "is_nonzero", "is_tensor", "linspace", "logspace", "numel", "ones", "ones_like",
-    "promote_types", "range", "result_type", "set_default_dtype", "tensor", "tril_indices",
-    "triu_indices", "vander", "view_as_complex", "view_as_real", "zeros", "zeros_like",
+    "BoolTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "arange", "as_tensor",
+    "asarray", "can_cast", "clone", "detach", "empty", "empty_like", "eye", "from_numpy", "full",
+    "full_like", "get_default_dtype", "is_complex", "is_floating_point", "is_nonzero",
+    "is_tensor", "linspace", "logspace", "numel", "ones", "ones_like", "promote_types", "range",
+    "result_type", "set_default_dtype", "tensor", "tril_indices", "triu_indices", "vander",
+    "view_as_complex", "view_as_real", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def tensor(
     """
     if device is not None:
         _dtypes.device(device)
-    return _tensor(data, checked(dtype), requires_grad, cls=Tensor)  # type: ignore[no-any-return]
+    return _tensor(data, checked(dtype), requires_grad, cls=Tensor)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -60,7 +60,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return data if wanted is None else data.to(wanted)
     if isinstance(data, np.ndarray) and (wanted is None or wanted == data.dtype):
         return from_numpy(data)
-    return _tensor(data, wanted, cls=Tensor)  # type: ignore[no-any-return]
+    return _tensor(data, wanted, cls=Tensor)
 
 
 def asarray(
@@ -82,7 +82,9 @@ def from_numpy(array: Any) -> Tensor:
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc":
         kind = getattr(array, "dtype", type(array).__name__)
-        raise DtypeError(f"from_numpy: needs a NumPy array of numbers, not {kind}" + at(user_line()))
+        raise DtypeError(
+            f"from_numpy: needs a NumPy array of numbers, not {kind}" + at(user_line())
+        )
     out = Tensor()
     out._value, out._node = array, None
     return out
@@ -93,7 +95,7 @@ def _made(value: Any, dtype: Any, requires_grad: bool, device: Any = None) -> Te
     if device is not None:
         _dtypes.device(device)
     kind = checked(dtype)
-    return creation.make(  # type: ignore[no-any-return]
+    return creation.make(
         Tensor, value if kind is None else value.astype(kind, copy=False), requires_grad
     )
 
@@ -102,9 +104,7 @@ def _floating(dtype: Any) -> np.dtype[Any]:
     return checked(dtype) or Tensor._default_dtype
 
 
-def zeros(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros.
 
     >>> torch.zeros(2, 2)
@@ -137,7 +137,12 @@ def _sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """One number everywhere; it decides the dtype where none is given.
 
@@ -150,7 +155,12 @@ def full(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere.
 
@@ -249,7 +259,7 @@ def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
     return _triangle(False, row, col, offset)
 
 
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803 - PyTorch's name
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
     """The Vandermonde matrix: powers of x in its columns.
 
     >>> torch.vander(torch.tensor([1, 2]), 3)
@@ -361,7 +371,7 @@ def _legacy(name: str, kind: Any) -> Any:
 
     def make(*data: Any) -> Tensor:
         if data and not isinstance(data[0], int):
-            return _tensor(data[0], kind, cls=Tensor)  # type: ignore[no-any-return]
+            return _tensor(data[0], kind, cls=Tensor)
         return zeros(*data, dtype=kind) if data else zeros(0, dtype=kind)
 
     make.__name__ = make.__qualname__ = name
@@ -379,8 +389,8 @@ BoolTensor = _legacy("BoolTensor", np.bool_)
 class _Constructor(type):
     """Lets `torch.Tensor([1.0, 2.0])` make a tensor, and `isinstance(x, torch.Tensor)` know one.
 
-    The class of tensors itself is made hundreds of thousands of times a second by the operations, so
-    it has no constructor that would look at arguments.
+    Operations make hundreds of thousands of tensors a second, so the class of tensors itself has no
+    constructor that would look at arguments.
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:

@@ -120,7 +120,7 @@ def checked(given: Any) -> np.dtype[Any] | None:
     try:
         found = np.dtype(given)
     except TypeError:
-        found = None  # type: ignore[assignment]
+        found = None
     if found is None or found.kind not in "biufc":
         raise DtypeError(
             f"dtype={given!r} is not an element type; torch.float32, torch.float64, torch.int64, "
@@ -169,8 +169,8 @@ class Size(tuple[int, ...]):
 class Count(int):
     """The number of elements, as NumPy's `x.size`, that can be called, as PyTorch's `x.size()`.
 
-    Derivative rules are written in NumPy's names, programs for PyTorch in PyTorch's; this is the one
-    attribute where the two mean different things by one name.
+    Derivative rules are written in NumPy's names, programs for PyTorch in PyTorch's; this is the
+    one attribute where the two mean different things by one name.
     """
 
     shape: tuple[int, ...]
@@ -193,7 +193,7 @@ class Count(int):
 
 
 class finfo:  # noqa: N801 - PyTorch's name
-    """Limits of a floating-point type: `eps`, `max`, `min`, `tiny`, `smallest_normal`, `resolution`, `bits`.
+    """Limits of a floating-point type: `eps`, `max`, `min`, `smallest_normal`, `bits`.
 
     >>> torch.finfo(torch.float32).eps
     1.1920928955078125e-07

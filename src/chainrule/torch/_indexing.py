@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ShapeError, at, user_line
-from chainrule.graph.node import Variable
 from chainrule.ops import elementwise, indexing, selection
 from chainrule.ops.table import raw
 from chainrule.torch._arguments import dimension, numpy_names
-from chainrule.torch._reductions import _like
+from chainrule.torch._selected import like
 
 __all__ = [
     "argwhere", "bucketize", "gather", "index_add", "index_copy", "index_fill", "index_put",
-    "index_select", "masked_fill", "masked_scatter", "masked_select", "nonzero", "scatter",
-    "scatter_add", "searchsorted", "take", "take_along_dim",
+    "index_select", "masked_fill", "masked_scatter", "masked_select", "narrow", "nonzero", "scatter",
+    "scatter_add", "searchsorted", "select", "take", "take_along_dim",
 ]  # fmt: skip
 
 
@@ -67,6 +66,23 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     return indexing.take(input, index, dim)
 
 
+def select(input: Any, dim: int, index: int) -> Any:
+    """The slice at one position along a dimension."""
+    axis = dimension(dim, input.ndim, "select")
+    return input[(slice(None),) * axis + (int(index),)]
+
+
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """`length` positions along a dimension, from `start` on.
+
+    >>> torch.narrow(torch.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    axis = dimension(dim, input.ndim, "narrow")
+    first = int(start)
+    return input[(slice(None),) * axis + (slice(first, first + length),)]
+
+
 def _put(input: Any, place: Any, source: Any, add: bool = False) -> Any:
     write = indexing.add_at if add else indexing.set_item
     return write(input, source, place)
@@ -75,13 +91,19 @@ def _put(input: Any, place: Any, source: Any, add: bool = False) -> Any:
 def _scattered(input: Any, dim: int, index: Any, source: Any, add: bool) -> Any:
     positions = raw(index)
     axis = dimension(dim, input.ndim, "scatter")
-    if isinstance(source, Variable) and source.ndim and source.shape != positions.shape:
+    if hasattr(source, "ndim") and source.ndim and source.shape != positions.shape:
         source = source[tuple(slice(n) for n in positions.shape)]
     return _put(input, _places(positions, axis), source, add)
 
 
 def scatter(
-    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Any,
+    dim: int,
+    index: Any,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
 ) -> Any:
     """`input` with the elements of `src` at positions along `dim`: the reverse of `gather`.
 
@@ -111,7 +133,12 @@ def _slices(input: Any, dim: int, index: Any, name: str) -> tuple[Any, ...]:
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """`input` with slices of `source` added at positions along `dim`."""
-    return _put(input, _slices(input, dim, index, "index_add"), source if alpha == 1 else alpha * source, True)
+    return _put(
+        input,
+        _slices(input, dim, index, "index_add"),
+        source if alpha == 1 else alpha * source,
+        True,
+    )
 
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
@@ -165,9 +192,9 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """
     found = np.nonzero(np.atleast_1d(raw(input)))
     if as_tuple:
-        return tuple(_like(input, part) for part in found)
+        return tuple(like(input, part) for part in found)
     rows = np.stack(found, 1) if input.ndim else np.zeros((len(found[0]), 0), np.int64)
-    return _like(input, rows)
+    return like(input, rows)
 
 
 def argwhere(input: Any) -> Any:
@@ -185,7 +212,7 @@ def searchsorted(
     """
     if sorted_sequence.ndim != 1:
         raise ShapeError(
-            f"searchsorted: the sequence has {sorted_sequence.ndim} dimensions, and only one is provided for"
+            f"searchsorted: the sequence has {sorted_sequence.ndim} dimensions, where one is needed"
             + at(user_line())
         )
     return selection.searchsorted(sorted_sequence, input, side or ("right" if right else "left"))

@@ -10,11 +10,13 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.graph.node import Variable
+from chainrule.errors import GraphError, at, user_line
+from chainrule.graph.node import Leaf
 from chainrule.ops import elementwise as rows
 from chainrule.record.inplace import replace, update
-from chainrule.torch import _elementwise, _indexing, _products, _reductions, _shapes
-from chainrule.torch._tensor import Tensor
+from chainrule.record.mode import is_grad_enabled
+from chainrule.torch import _elementwise, _indexing, _ordering, _products, _reductions, _shapes
+from chainrule.torch._tensor import Tensor as Tensor
 
 NOT_METHODS = frozenset({
     "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors", "bucketize",
@@ -42,14 +44,14 @@ RESHAPED_IN_PLACE = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqu
 """In-place forms that change the shape: the tensor goes on as another view of its memory."""
 
 ARITHMETIC = {
-    "add": (rows.add.operation, operator.add),
-    "sub": (rows.subtract.operation, operator.sub),
-    "subtract": (rows.subtract.operation, operator.sub),
-    "mul": (rows.multiply.operation, operator.mul),
-    "multiply": (rows.multiply.operation, operator.mul),
-    "div": (rows.divide.operation, operator.truediv),
-    "divide": (rows.divide.operation, operator.truediv),
-    "pow": (rows.power.operation, operator.pow),
+    "add": (rows.add, operator.add),
+    "sub": (rows.subtract, operator.sub),
+    "subtract": (rows.subtract, operator.sub),
+    "mul": (rows.multiply, operator.mul),
+    "multiply": (rows.multiply, operator.mul),
+    "div": (rows.divide, operator.truediv),
+    "divide": (rows.divide, operator.truediv),
+    "pow": (rows.power, operator.pow),
 }
 """In-place forms that optimizers call, made of the operation itself."""
 
@@ -67,12 +69,13 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 def _arithmetic_in_place(name: str, row: Any, evaluate: Any) -> Callable[..., Any]:
     """`x.add_(other, alpha=...)` and its like, with no step more than `x += other` has."""
     label = f"{name}_"
+    operation = row.operation
     general = _in_place(name, getattr(_elementwise, name))
 
     def method(self: Any, other: Any, **kwargs: Any) -> Any:
         if kwargs:
             return general(self, other, **kwargs)
-        return update(self, row, evaluate, other, label)
+        return update(self, operation, evaluate, other, label)
 
     return _named(method, label, f"`{name}`, in place.")
 
@@ -97,11 +100,11 @@ def _reshaped_in_place(name: str, function: Callable[..., Any]) -> Callable[...,
 def _named(method: Any, name: str, doc: str) -> Callable[..., Any]:
     method.__name__, method.__qualname__, method.__doc__ = name, f"Tensor.{name}", doc
     method.__module__ = __name__
-    return method  # type: ignore[no-any-return]
+    return method
 
 
 def _install() -> None:
-    for family in (_elementwise, _reductions, _shapes, _indexing, _products):
+    for family in (_elementwise, _reductions, _ordering, _shapes, _indexing, _products):
         for name in {*family.__all__, *getattr(family, "ONLY_METHODS", ())} - NOT_METHODS:
             function = getattr(family, name)
             setattr(Tensor, name, function)

@@ -26,5 +26,7 @@ def missing(space: str, name: str, known: Iterable[str]) -> AttributeError:
     hint = ELSEWHERE.get(name)
     if hint is None:
         near = difflib.get_close_matches(name, known, 3)
-        hint = f"near in spelling: {', '.join(near)}" if near else "nothing there is spelled like it"
+        hint = (
+            f"near in spelling: {', '.join(near)}" if near else "nothing there is spelled like it"
+        )
     return AttributeError(f"{name!r} is not in {space} ({hint}); {space}.__all__ lists what is")

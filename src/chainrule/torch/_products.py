@@ -23,7 +23,7 @@ def _dimensions(name: str, *wanted: tuple[Any, int]) -> None:
     for x, ndim in wanted:
         if x.ndim != ndim:
             raise ShapeError(
-                f"{name}: an operand of shape {list(x.shape)}, where one of {ndim} dimensions is needed; "
+                f"{name}: an operand of shape {list(x.shape)}, where {ndim} dimensions are needed; "
                 "`@` takes others" + at(user_line())
             )
 
@@ -107,7 +107,7 @@ def einsum(equation: str, *operands: Any) -> Any:
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
-    """Sum of products over the last `dims` dimensions of a and the first of b, or over those named."""
+    """Sum of products over the last `dims` dimensions of a and the first of b, or those named."""
     return contraction.tensordot(a, b, dims)
 
 
@@ -162,7 +162,7 @@ def cdist(x1: Any, x2: Any, p: float = 2.0) -> Any:
     return linalg.vector_norm(difference, axis=-1, ord=p)
 
 
-# --- decompositions, under their older names -------------------------------------------------------
+# --- decompositions, under their older names ------------------------------------------------------
 
 
 det, logdet, inverse = _linalg.det, _linalg.logdet, _linalg.inv
@@ -197,5 +197,3 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
 def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     """Pseudo-inverse."""
     return _linalg.pinv(input, rtol=rcond)
-
-

@@ -1,9 +1,9 @@
 """PyTorch's type promotion: which dtype a result has, where NumPy's rules would say another.
 
-Operands fall in three ranks: tensors with dimensions, tensors without, and Python's numbers. A lower
-rank raises the dtype only by its category (boolean < integer < floating < complex), not by its
-width; and integers meeting floating point do not widen it. Operations that PyTorch computes in floating
-point give integers the default dtype.
+Operands fall in three ranks: tensors with dimensions, tensors without, and Python's numbers. A
+lower rank raises the dtype only by its category (boolean < integer < floating < complex), not by
+its width; and integers meeting floating point do not widen it. Operations that PyTorch computes in
+floating point give integers the default dtype.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def promote(
         common = default
         narrow = [getattr(x, "dtype", found).itemsize < 4 for x in operands]
         if elementwise and any(narrow):  # NumPy computed in half precision, or in single
-            value = row.evaluate(*(getattr(x, "astype", lambda _, x=x: x)(default) for x in operands))
+            value = row.evaluate(
+                *(getattr(x, "astype", lambda _, x=x: x)(default) for x in operands)
+            )
     if kind == "c" and common.kind == "f":
         common = complex_of(common)
     elif kind == "f" and common.kind == "c":
@@ -67,14 +69,14 @@ def result_dtype(operands: Sequence[Any], default: Any) -> np.dtype[Any]:
 
 def _number_dtype(x: Any, default: Any) -> np.dtype[Any]:
     if type(x) is float:
-        return default  # type: ignore[no-any-return]
+        return default
     if type(x) is complex:
         return complex_of(default)
     return np.dtype(np.int64 if type(x) is int else np.bool_)
 
 
 def _combined(higher: np.dtype[Any] | None, lower: np.dtype[Any] | None) -> np.dtype[Any] | None:
-    """What two ranks have in common: the higher one decides, unless the lower is of a higher category."""
+    """What two ranks have in common: the higher decides, unless the lower has a higher category."""
     if higher is None or lower is None:
         return lower if higher is None else higher
     if higher.kind == "c":

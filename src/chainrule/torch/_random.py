@@ -1,12 +1,12 @@
 """Random numbers that are PyTorch's own: after `torch.manual_seed(42)` the same digits come.
 
-The generator is the Mersenne Twister MT19937, seeded as by Matsumoto and Nishimura's `init_genrand`, of
-which NumPy has an implementation. What follows is how PyTorch (2.13, on a CPU) makes its
-distributions of the 32-bit numbers; they were compared with it one by one.
+The generator is the Mersenne Twister MT19937, seeded as by Matsumoto and Nishimura's
+`init_genrand`, of which NumPy has an implementation. What follows is how PyTorch (2.13, on a CPU)
+makes its distributions of the 32-bit numbers; they were compared with it one by one.
 
-- uniform: 24 bits of one number for float32; 53 bits of two numbers, the first the high half, for float64
-- normal: fewer than 16 elements by Box and Muller's method in float64, the second number of a pair kept
-  for later; 16 and more in blocks of 16, the first eight uniforms the radii, the others the angles
+- uniform: 24 bits of one number for float32; for float64 53 bits of two, the first the high half
+- normal: fewer than 16 elements by Box and Muller's method in float64, the second number of a pair
+  kept for later; 16 and more in blocks of 16, of eight radii and then eight angles
 - integers: the remainder of one number (of two, for a range beyond 2**32)
 - permutation: Fisher and Yates' shuffle
 """
@@ -84,7 +84,9 @@ class Generator:
         """Numbers of [0, 1)."""
         if dtype == np.float64:
             return (self.long_numbers(count) & np.uint64((1 << 53) - 1)) * 2.0**-53
-        return (self.numbers(count) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
+        return (self.numbers(count) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(
+            2.0**-24
+        )
 
     def normal(self, count: int, dtype: Any) -> Any:
         """Numbers of mean 0 and standard deviation 1."""
@@ -254,7 +256,7 @@ def normal(
     """Normal random numbers of the mean and standard deviation given, numbers or tensors."""
     if size is None:
         size = np.broadcast_shapes(np.shape(raw(mean)), np.shape(raw(std)))
-    return randn(size, generator=generator) * raw(std) + raw(mean)  # type: ignore[no-any-return]
+    return randn(size, generator=generator) * raw(std) + raw(mean)
 
 
 def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) -> Tensor:
@@ -287,7 +289,7 @@ def multinomial(
     return _made(found.reshape(*raw(input).shape[:-1], num_samples), np.int64, False)
 
 
-# --- in place --------------------------------------------------------------------------------------
+# --- in place -------------------------------------------------------------------------------------
 
 
 def _fill(x: Any, value: Any) -> Any:
@@ -295,7 +297,9 @@ def _fill(x: Any, value: Any) -> Any:
     return x
 
 
-def uniform_(self: Any, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Any:
+def uniform_(
+    self: Any, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None
+) -> Any:
     """Fill with random numbers, uniform in [a, b)."""
     value = self._value
     drawn = (generator or default_generator).uniform(value.size, value.dtype)
@@ -327,4 +331,3 @@ def bernoulli_(self: Any, p: Any = 0.5, *, generator: Generator | None = None) -
 
 for _method in (uniform_, normal_, random_, bernoulli_):
     setattr(Tensor, _method.__name__, _method)
-

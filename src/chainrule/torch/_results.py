@@ -1,14 +1,15 @@
-"""Named results, printed as PyTorch prints them: `torch.return_types.max(values=..., indices=...)`."""
+"""Named results that print as PyTorch's: `torch.return_types.max(values=..., indices=...)`."""
 
 from __future__ import annotations
 
-from collections import namedtuple
+import collections
 from typing import Any
 
 
 def result(name: str, *fields: str) -> Any:
     """A class of named tuples that prints one field to a line."""
-    base: Any = namedtuple(name, fields)
+    make: Any = collections.namedtuple
+    base = make(name, fields)
 
     def show(self: Any) -> str:
         lines = ",\n".join(f"{f}={v!r}" for f, v in zip(fields, self, strict=True))

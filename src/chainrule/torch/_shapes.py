@@ -1,6 +1,6 @@
 """Shapes and order of elements under PyTorch's names; each is also a method of Tensor.
 
-Where NumPy can, the result shares the memory of the tensor it was made from, as a view does in PyTorch.
+Where NumPy can, the result shares the memory of the tensor it was made from, as PyTorch's views do.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from chainrule.torch._arguments import dimension, numpy_names, sizes
 from chainrule.torch._dtypes import Size
 
 __all__ = [
-    "adjoint", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
-    "broadcast_tensors", "broadcast_to", "cartesian_prod", "cat", "chunk", "column_stack",
-    "concat", "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "dstack",
-    "flatten", "flip", "fliplr", "flipud", "hsplit", "hstack", "meshgrid",
-    "moveaxis", "movedim", "narrow", "permute", "ravel", "repeat_interleave",
-    "reshape", "roll", "rot90", "row_stack", "select", "split", "squeeze",
+    "adjoint", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors",
+    "broadcast_to", "cartesian_prod", "cat", "chunk", "column_stack", "concat", "concatenate",
+    "diag", "diag_embed", "diagflat", "diagonal", "dstack", "flatten", "flip", "fliplr", "flipud",
+    "hsplit", "hstack", "meshgrid", "moveaxis", "movedim", "permute", "ravel",
+    "repeat_interleave", "reshape", "roll", "rot90", "row_stack", "split", "squeeze",
     "stack", "swapaxes", "swapdims", "t", "tensor_split", "tile", "trace", "transpose", "tril",
     "triu", "unbind", "unflatten", "unsqueeze", "vsplit", "vstack",
 ]  # fmt: skip
@@ -122,9 +121,7 @@ def expand(input: Any, *shape: Any) -> Any:
     wanted = sizes(shape)
     have = tuple(input.shape)
     extra = len(wanted) - len(have)
-    full = tuple(
-        have[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted)
-    )
+    full = tuple(have[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted))
     return movement.broadcast_to(input, full)
 
 
@@ -251,7 +248,7 @@ def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     return movement.rot90(input, k, (dims[0], dims[1]))
 
 
-# --- repetition ------------------------------------------------------------------------------------
+# --- repetition -----------------------------------------------------------------------------------
 
 
 def repeat(input: Any, *repeats: Any) -> Any:
@@ -273,10 +270,10 @@ def repeat_interleave(input: Any, repeats: Any, dim: int | None = None) -> Any:
     tensor([1, 1, 2, 2])
     """
     times = raw(repeats)
-    return joining.repeat(input, times if isinstance(times, int) else np.asarray(times), dim)
+    return joining.repeat(input, times, dim)
 
 
-# --- joining and splitting -------------------------------------------------------------------------
+# --- joining and splitting ------------------------------------------------------------------------
 
 
 @numpy_names
@@ -366,7 +363,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     >>> torch.chunk(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
-    return split(input, max(1, -(-input.shape[dim] // chunks)), dim)  # type: ignore[no-any-return]
+    return split(input, max(1, -(-input.shape[dim] // chunks)), dim)
 
 
 @numpy_names
@@ -415,7 +412,7 @@ def cartesian_prod(*tensors: Any) -> Any:
     return joining.stack([movement.reshape(g, (-1,)) for g in grids], 1)
 
 
-# --- diagonals and triangles -------------------------------------------------------------------------
+# --- diagonals and triangles ----------------------------------------------------------------------
 
 
 def diag(input: Any, diagonal: int = 0) -> Any:
@@ -477,26 +474,6 @@ def trace(input: Any) -> Any:
     return diagonals.trace(input)
 
 
-# --- parts that are named by position ----------------------------------------------------------------
-
-
-def select(input: Any, dim: int, index: int) -> Any:
-    """The slice at one position along a dimension."""
-    axis = dimension(dim, input.ndim, "select")
-    return input[(slice(None),) * axis + (int(index),)]
-
-
-def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
-    """`length` positions along a dimension, from `start` on.
-
-    >>> torch.narrow(torch.arange(5), 0, 1, 3)
-    tensor([1, 2, 3])
-    """
-    axis = dimension(dim, input.ndim, "narrow")
-    first = int(start)
-    return input[(slice(None),) * axis + (slice(first, first + length),)]
-
-
 def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """Windows of `size` along a dimension, every `step` positions, as a new last dimension.
 
@@ -510,5 +487,3 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     axis = dimension % input.ndim
     windows = indexing.take(input, places, axis)
     return movement.moveaxis(windows, axis + 1, -1)
-
-

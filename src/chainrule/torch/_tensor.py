@@ -1,8 +1,8 @@
 """The Tensor of PyTorch's programs: chainrule's own, with PyTorch's conventions laid over it.
 
-Operators, in-place operators, indexing and `backward` are inherited as they are. What is spelled out
-here is what only a method can be; the functions of `_elementwise`, `_reductions`, `_shapes`, `_indexing`
-and `_products` become methods at the end of `_methods`.
+Operators, in-place operators and indexing are inherited as they are. What is spelled out here is
+what only a method can be; the functions of tensors in the other private modules become methods in
+`_methods`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Tensor(Base):
     Make one with `torch.tensor`. Floats are float32 unless another dtype is asked for.
 
     >>> x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    >>> torch.sum(x ** 2).backward()
+    >>> torch.sum(x**2).backward()
     >>> x.grad
     tensor([2., 4., 6.])
     """
@@ -63,7 +63,7 @@ class Tensor(Base):
 
     @property
     def size(self) -> Any:
-        """`x.size()` is the shape, `x.size(dim)` one size of it; `x.size` the number of elements."""
+        """`x.size()` is the shape, `x.size(dim)` one size; `x.size` the number of elements."""
         return Count(self._value.shape, self._value.size)
 
     @property
@@ -80,27 +80,27 @@ class Tensor(Base):
 
     def dim(self) -> int:
         """Number of dimensions."""
-        return self._value.ndim  # type: ignore[no-any-return]
+        return self._value.ndim
 
     ndimension = dim
 
     def numel(self) -> int:
         """Number of elements."""
-        return self._value.size  # type: ignore[no-any-return]
+        return self._value.size
 
     nelement = numel
 
     def element_size(self) -> int:
         """Bytes of one element."""
-        return self._value.itemsize  # type: ignore[no-any-return]
+        return self._value.itemsize
 
     def is_floating_point(self) -> bool:
         """Whether the elements are real floating-point numbers."""
-        return self._value.dtype.kind == "f"  # type: ignore[no-any-return]
+        return self._value.dtype.kind == "f"
 
     def is_complex(self) -> bool:
         """Whether the elements are complex."""
-        return self._value.dtype.kind == "c"  # type: ignore[no-any-return]
+        return self._value.dtype.kind == "c"
 
     def is_signed(self) -> bool:
         """Whether the elements can be negative."""
@@ -108,7 +108,7 @@ class Tensor(Base):
 
     def is_same_size(self, other: Any) -> bool:
         """Whether the shapes are equal."""
-        return self._value.shape == other._value.shape  # type: ignore[no-any-return]
+        return self._value.shape == other._value.shape
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps in memory, in elements, from one position to the next along each dimension."""
@@ -118,7 +118,7 @@ class Tensor(Base):
 
     def data_ptr(self) -> int:
         """Address of the first element."""
-        return self._shared().ctypes.data  # type: ignore[no-any-return]
+        return self._shared().ctypes.data
 
     # --- derivatives ----------------------------------------------------------------------------
 
@@ -131,12 +131,12 @@ class Tensor(Base):
     ) -> None:
         """Accumulate the gradient of this tensor in the `.grad` of the leaves it depends on.
 
-        `gradient` is the cotangent, 1 by default for a tensor of one element; `retain_graph` keeps the
-        graph for another pass, `create_graph` records the pass itself. With `inputs` (leaves), only
-        their gradients are accumulated.
+        `gradient` is the cotangent, 1 by default for a tensor of one element; `retain_graph` keeps
+        the graph for another pass, `create_graph` records the pass itself. With `inputs` (leaves),
+        only their gradients are accumulated.
 
         >>> x = torch.tensor(3.0, requires_grad=True)
-        >>> (x ** 2).backward()
+        >>> (x**2).backward()
         >>> x.grad
         tensor(6.)
         """
@@ -322,7 +322,9 @@ class Tensor(Base):
         self, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: Any = False
     ) -> Self:
         """One number everywhere, by default in this tensor's dtype."""
-        return self._new(np.full(sizes((size,)), fill_value, self._value.dtype), dtype, requires_grad)
+        return self._new(
+            np.full(sizes((size,)), fill_value, self._value.dtype), dtype, requires_grad
+        )
 
     # --- methods whose first argument is not the function's ---------------------------------------
 

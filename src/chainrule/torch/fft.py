@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import fourier
+from chainrule.torch import _missing
 from chainrule.torch._arguments import numpy_names
 from chainrule.torch._creation import _floating, _made
 
@@ -42,7 +43,7 @@ def _described(function: Any, name: str, row: Any, arguments: str) -> Callable[.
     function.__name__ = function.__qualname__ = name
     sentence = row.__doc__.split("\n")[0]
     function.__doc__ = f"{sentence}\n\nArguments: ({arguments})."
-    return numpy_names(function)  # type: ignore[no-any-return]
+    return numpy_names(function)
 
 
 fft, ifft = _along("fft"), _along("ifft")
@@ -80,3 +81,7 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None) -> Any:
 def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None) -> Any:
     """Frequencies of the elements that `rfft` gives."""
     return _made(np.fft.rfftfreq(n, d), _floating(dtype), False)
+
+
+def __getattr__(name: str) -> Any:
+    raise _missing.missing(__name__, name, __all__)

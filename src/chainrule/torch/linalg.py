@@ -1,4 +1,6 @@
-"""`torch.linalg`: linear algebra under PyTorch's names, over the operations of `chainrule.linalg`."""
+"""`torch.linalg`: linear algebra under PyTorch's names, over that of `chainrule.linalg`."""
+
+# ruff: noqa: N803 - matrices are A and B in PyTorch
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ from chainrule.ops.linalg import (
 )
 from chainrule.ops.linalg import expm as matrix_exp
 from chainrule.ops.table import raw
-from chainrule.torch import _results
+from chainrule.torch import _missing, _results
 from chainrule.torch._arguments import axes, numpy_names
-from chainrule.torch._reductions import _like, cast
+from chainrule.torch._reductions import cast
+from chainrule.torch._selected import like
 
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh",
@@ -39,7 +42,7 @@ __all__ = [
 LinAlgError = MatrixError
 
 
-# --- factorizations --------------------------------------------------------------------------------
+# --- factorizations -------------------------------------------------------------------------------
 
 
 def cholesky(input: Any, *, upper: bool = False) -> Any:
@@ -55,10 +58,10 @@ def cholesky(input: Any, *, upper: bool = False) -> Any:
 def cholesky_ex(input: Any, *, upper: bool = False, check_errors: bool = False) -> Any:
     """(L, info): the factor, and 0 where there is one; errors are raised as in `cholesky`."""
     info = np.zeros(input.shape[:-2], np.int32)
-    return _results.linalg_cholesky_ex(cholesky(input, upper=upper), _like(input, info))
+    return _results.linalg_cholesky_ex(cholesky(input, upper=upper), like(input, info))
 
 
-def qr(A: Any, mode: str = "reduced") -> Any:  # noqa: N803 - PyTorch's name
+def qr(A: Any, mode: str = "reduced") -> Any:
     """(Q, R): orthonormal columns times an upper triangle.
 
     >>> torch.linalg.qr(torch.eye(2)).R.shape
@@ -67,7 +70,7 @@ def qr(A: Any, mode: str = "reduced") -> Any:  # noqa: N803 - PyTorch's name
     return _results.linalg_qr(*linalg.qr(A, mode))
 
 
-def svd(A: Any, full_matrices: bool = True) -> Any:  # noqa: N803
+def svd(A: Any, full_matrices: bool = True) -> Any:
     """(U, S, Vh) with A = U diag(S) Vh.
 
     >>> torch.linalg.svd(torch.diag(torch.tensor([2.0, 1.0]))).S
@@ -76,12 +79,12 @@ def svd(A: Any, full_matrices: bool = True) -> Any:  # noqa: N803
     return _results.linalg_svd(*linalg.svd(A, full_matrices=full_matrices))
 
 
-def eig(A: Any) -> Any:  # noqa: N803
+def eig(A: Any) -> Any:
     """(eigenvalues, eigenvectors) of a square matrix, complex."""
     return _results.linalg_eig(*linalg.eig(A))
 
 
-def eigh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
+def eigh(A: Any, UPLO: str = "L") -> Any:
     """(eigenvalues, eigenvectors) of a symmetric or Hermitian matrix.
 
     >>> torch.linalg.eigh(torch.diag(torch.tensor([2.0, 1.0]))).eigenvalues
@@ -90,21 +93,21 @@ def eigh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
     return _results.linalg_eigh(*linalg.eigh(A, UPLO))
 
 
-def eigvalsh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
+def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """Eigenvalues of a symmetric or Hermitian matrix, in ascending order."""
     return linalg.eigvalsh(A, UPLO)
 
 
-def lu(A: Any) -> Any:  # noqa: N803
+def lu(A: Any) -> Any:
     """(P, L, U) with A = P L U."""
     p, lower, upper = linalg.lu(A)
     return _results.linalg_lu(p.detach(), lower, upper)
 
 
-# --- numbers ---------------------------------------------------------------------------------------
+# --- numbers --------------------------------------------------------------------------------------
 
 
-def slogdet(A: Any) -> Any:  # noqa: N803
+def slogdet(A: Any) -> Any:
     """(sign, log of the absolute value) of the determinant.
 
     >>> torch.linalg.slogdet(-torch.eye(1)).sign
@@ -113,23 +116,28 @@ def slogdet(A: Any) -> Any:  # noqa: N803
     return _results.linalg_slogdet(*linalg.slogdet(A))
 
 
-def logdet(A: Any) -> Any:  # noqa: N803
+def logdet(A: Any) -> Any:
     """log of the determinant; NaN where that is negative."""
     sign, logarithm = linalg.slogdet(A)
     return elementwise.where(sign < 0, np.nan, logarithm)
 
 
-def matrix_rank(A: Any, *, tol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:  # noqa: N803
+def matrix_rank(A: Any, *, tol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
     """Number of singular values that count as not zero."""
     return linalg.matrix_rank(A, tol, hermitian, rtol=rtol)
 
 
-# --- norms -----------------------------------------------------------------------------------------
+# --- norms ----------------------------------------------------------------------------------------
 
 
 @numpy_names
 def norm(
-    A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None  # noqa: N803
+    A: Any,
+    ord: Any = None,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
 ) -> Any:
     """Norm of a vector or matrix, by default the 2-norm of all elements.
 
@@ -154,7 +162,12 @@ def vector_norm(
 
 @numpy_names
 def matrix_norm(
-    A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None  # noqa: N803
+    A: Any,
+    ord: Any = "fro",
+    dim: Any = (-2, -1),
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
 ) -> Any:
     """Norm of matrices.
 
@@ -166,11 +179,16 @@ def matrix_norm(
     return linalg.norm(cast(A, dtype), ord, axes(dim), keepdim)
 
 
-# --- systems ---------------------------------------------------------------------------------------
+# --- systems --------------------------------------------------------------------------------------
 
 
 def solve_triangular(
-    A: Any, B: Any, *, upper: bool, left: bool = True, unitriangular: bool = False  # noqa: N803
+    A: Any,
+    B: Any,
+    *,
+    upper: bool,
+    left: bool = True,
+    unitriangular: bool = False,
 ) -> Any:
     """X with A X = B (or X A = B), A being triangular."""
     if left:
@@ -178,17 +196,17 @@ def solve_triangular(
     return linalg.solve_triangular(A.mT, B.mT, lower=upper, unit_diagonal=unitriangular).mT
 
 
-def inv_ex(A: Any, *, check_errors: bool = False) -> Any:  # noqa: N803
+def inv_ex(A: Any, *, check_errors: bool = False) -> Any:
     """(inverse, info); errors are raised as in `inv`."""
-    return _results.linalg_inv_ex(inv(A), _like(A, np.zeros(A.shape[:-2], np.int32)))
+    return _results.linalg_inv_ex(inv(A), like(A, np.zeros(A.shape[:-2], np.int32)))
 
 
-def pinv(A: Any, *, rcond: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:  # noqa: N803
+def pinv(A: Any, *, rcond: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
     """Pseudo-inverse."""
     return linalg.pinv(A, hermitian=hermitian, rtol=rcond if rtol is None else rtol)
 
 
-def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Any:  # noqa: N803
+def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Any:
     """(solution, residuals, rank, singular_values) of the least-squares problem A X = B.
 
     >>> torch.linalg.lstsq(torch.ones(2, 1), torch.tensor([[1.0], [2.0]])).solution
@@ -200,11 +218,11 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> An
     if rows > columns and bool((raw(rank) == columns).all()):
         residuals = ((B - matmul(A, solution)) ** 2).sum(-2)
     else:
-        residuals = _like(A, np.zeros(0, raw(A).dtype))
-    return _results.linalg_lstsq(solution, residuals, rank, _like(A, np.zeros(0, raw(A).dtype)))
+        residuals = like(A, np.zeros(0, raw(A).dtype))
+    return _results.linalg_lstsq(solution, residuals, rank, like(A, np.zeros(0, raw(A).dtype)))
 
 
-# --- products --------------------------------------------------------------------------------------
+# --- products -------------------------------------------------------------------------------------
 
 
 def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
@@ -226,12 +244,12 @@ def multi_dot(tensors: Sequence[Any]) -> Any:
     return contraction.multi_dot(tensors)
 
 
-def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:  # noqa: N803
+def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Diagonals of matrices, as the last dimension."""
     return diagonals.diagonal(A, offset, dim1, dim2)
 
 
-def vander(x: Any, N: int | None = None) -> Any:  # noqa: N803
+def vander(x: Any, N: int | None = None) -> Any:
     """The Vandermonde matrix: powers 0 to N - 1 of x in its columns.
 
     >>> torch.linalg.vander(torch.tensor([1.0, 2.0]), N=3)
@@ -242,3 +260,7 @@ def vander(x: Any, N: int | None = None) -> Any:  # noqa: N803
     powers = x[..., None].expand(*x.shape, count)
     first = elementwise.where(np.arange(count) == 0, 1.0, powers)
     return cumulative.cumulative_prod(first, -1)
+
+
+def __getattr__(name: str) -> Any:
+    raise _missing.missing(__name__, name, __all__)

@@ -39,6 +39,7 @@ from chainrule.ops.special import k1e as scaled_modified_bessel_k1
 from chainrule.ops.special import sigmoid as expit
 from chainrule.ops.special import y0 as bessel_y0
 from chainrule.ops.special import y1 as bessel_y1
+from chainrule.torch import _missing
 from chainrule.torch._elementwise import logit, mvlgamma, polygamma
 from chainrule.torch._reductions import log_softmax, logsumexp, softmax
 
@@ -68,3 +69,7 @@ def spherical_bessel_j0(input: Any) -> Any:
     tensor(1.)
     """
     return sinc(input / 3.141592653589793)
+
+
+def __getattr__(name: str) -> Any:
+    raise _missing.missing(__name__, name, __all__)

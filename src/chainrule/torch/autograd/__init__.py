@@ -9,8 +9,8 @@ from chainrule.derive import reverse as _reverse
 from chainrule.graph.node import Leaf as _Leaf
 from chainrule.graph.node import Variable as _Variable
 from chainrule.record.mode import enable_grad, no_grad, set_grad_enabled
-from chainrule.torch._tensor import Tensor
 from chainrule.torch import _missing
+from chainrule.torch._tensor import Tensor
 from chainrule.torch.autograd import function, functional, graph
 from chainrule.torch.autograd._function import Function
 from chainrule.torch.autograd._gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -18,9 +18,9 @@ from chainrule.torch.autograd._mode import detect_anomaly, inference_mode, set_d
 from chainrule.transforms.backward import _accumulate, _cotangent, gradients
 
 __all__ = [
-    "Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "function",
-    "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "no_grad",
-    "set_detect_anomaly", "set_grad_enabled",
+    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad",
+    "function", "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+    "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 
@@ -29,8 +29,8 @@ def _listed(x: Any) -> tuple[Any, ...]:
 
 
 def Variable(data: Any, requires_grad: bool = False) -> Any:  # noqa: N802 - PyTorch's old name
-    """The tensor itself: what variables were called before they and tensors became one."""
-    return data.requires_grad_() if requires_grad else data
+    """A tensor of the same value and memory: from before variables and tensors became one."""
+    return data.detach().requires_grad_(requires_grad)
 
 
 def grad(
@@ -50,7 +50,7 @@ def grad(
     `allow_unused`, zeros with `materialize_grads`.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
-    >>> (g,) = torch.autograd.grad(x ** 3, x, create_graph=True)
+    >>> (g,) = torch.autograd.grad(x**3, x, create_graph=True)
     >>> torch.autograd.grad(g, x)
     (tensor(18.),)
     """
@@ -74,10 +74,19 @@ def _batched(
     from chainrule.ops import joining
 
     rows = [
-        gradients(ys, xs, [c[k] for c in cts], retain_graph=True, create_graph=create_graph, allow_unused=unused)
+        gradients(
+            ys,
+            xs,
+            [c[k] for c in cts],
+            retain_graph=True,
+            create_graph=create_graph,
+            allow_unused=unused,
+        )
         for k in range(len(cts[0]))
     ]
-    return tuple(None if column[0] is None else joining.stack(column) for column in zip(*rows, strict=True))
+    return tuple(
+        None if column[0] is None else joining.stack(column) for column in zip(*rows, strict=True)
+    )
 
 
 def backward(
@@ -109,7 +118,8 @@ def backward(
                 x.grad = g if x.grad is None else x.grad + g
         return
     roots = [
-        (y._node, _cotangent("backward", y, ct, create_graph)) for y, ct in zip(ys, cts, strict=True)
+        (y._node, _cotangent("backward", y, ct, create_graph))
+        for y, ct in zip(ys, cts, strict=True)
     ]
     keep = create_graph if retain_graph is None else retain_graph
     reached = _reverse.reverse(roots, None, Tensor if create_graph else None, keep)

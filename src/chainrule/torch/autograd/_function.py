@@ -1,8 +1,8 @@
 """`torch.autograd.Function`: an operation of the user's own, with a derivative written by hand.
 
-Calling `apply` makes a row of the operation table for that one call: its value comes from `forward`, its
-reverse rule is `backward`. What is saved for the rule is filed with the node like any other
-operation's, so writes into it are noticed, and derivatives of higher order see where it came from.
+Calling `apply` makes a row of the operation table for that one call: its value comes from
+`forward`, its reverse rule is `backward`. What is saved for the rule is filed with the node like
+any other operation's, so writes into it are noticed, and higher derivatives see where it came from.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class FunctionCtx:
         self._materialize = value
 
     def _settle(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Note where saved tensors are found, instead of the tensors: they would keep the graph alive."""
+        """Note where saved tensors are found, not the tensors: they would keep the graph alive."""
         for x in self._saved:
             for kind, family in (("input", inputs), ("output", outputs)):
                 found = [i for i, y in enumerate(family) if y is x]
@@ -109,7 +109,7 @@ class Function:
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        """The gradient of each argument of `apply` (None for constants), given those of the results."""
+        """The gradient of each argument (None for constants), given those of the results."""
         raise NotImplementedError("a Function needs a static method backward(ctx, *grad_outputs)")
 
     vjp = backward
@@ -146,7 +146,8 @@ def _recorded(
     for x in ctx._dirty:
         if type(x._node) is Leaf:
             raise GraphError(
-                f"{cls.__name__}: a leaf tensor that requires grad was changed in place" + at(user_line())
+                f"{cls.__name__}: a leaf tensor that requires grad was changed in place"
+                + at(user_line())
             )
     ctx._settle(inputs, outputs)
     values = tuple(y._value if isinstance(y, Variable) else None for y in outputs)
@@ -208,7 +209,7 @@ def _pull(
     saved: tuple[Any, ...],
     node: Node,
 ) -> Sequence[Any]:
-    """The reverse rule: `backward` of the class, on Tensors; plain values come back where they came in."""
+    """The reverse rule: `backward` of the class, on Tensors; for plain values it gives such."""
     several = node.op.results != 1 or isinstance(saved[0], tuple)
     results = saved[0] if several else (saved[0],)
     given = [
@@ -227,8 +228,8 @@ def _pull(
         gradients = (gradients,)
     if len(gradients) < len(is_tensor) or any(g is not None for g in gradients[len(is_tensor) :]):
         raise GraphError(
-            f"{cls.__name__}.backward gave {len(gradients)} gradients; forward took {len(is_tensor)} "
-            "arguments, and each needs one (None for a constant)"
+            f"{cls.__name__}.backward gave {len(gradients)} gradients for the {len(is_tensor)} "
+            "arguments of forward; each needs one (None for a constant)"
         )
     mine = [g for g, wanted in zip(gradients, is_tensor, strict=False) if wanted]
     return [
@@ -277,7 +278,7 @@ def _guarded(g: Any, sources: tuple[Node | None, ...], backward: Any) -> Any:
 
     def refuse(*_: Any) -> Any:
         raise MissingDerivative(
-            f"{backward.__qualname__} is marked once_differentiable, so there is no second derivative"
+            f"{backward.__qualname__} is once_differentiable: there is no second derivative"
         )
 
     row = Operation("once_differentiable", evaluate=_no_evaluation, reverse=refuse)

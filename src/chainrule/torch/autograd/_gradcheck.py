@@ -28,7 +28,7 @@ def gradcheck(
     raise_exception: bool = True,
     **_: Any,
 ) -> bool:
-    """Compare the Jacobian of `func` with central differences, at inputs that require grad (float64).
+    """Compare Jacobians of `func` with central differences, at inputs that require grad (float64).
 
     True where |analytic - numerical| <= atol + rtol * |numerical| throughout; otherwise
     GradcheckError naming the entry, or False where `raise_exception` is False.
@@ -53,7 +53,9 @@ def _tracked(given: Sequence[Any]) -> list[int]:
 
 def _outputs(func: Callable[..., Any], given: Sequence[Any]) -> list[Any]:
     out = func(*given)
-    return [y for y in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(y, Variable)]
+    return [
+        y for y in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(y, Variable)
+    ]
 
 
 def _check(
@@ -118,7 +120,7 @@ def _compare(what: str, analytic: Any, numerical: Any, atol: float, rtol: float)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise GradcheckError(
-            f"gradcheck: the Jacobian of {what} disagrees with finite differences at [{row}, {column}]: "
+            f"gradcheck: the Jacobian of {what} is not that of differences at [{row}, {column}]: "
             f"{analytic[row, column]:.6g} against {numerical[row, column]:.6g}" + at(user_line())
         )
 

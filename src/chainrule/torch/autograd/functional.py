@@ -11,6 +11,7 @@ from chainrule.derive.forward import forward
 from chainrule.errors import GraphError, ShapeError, at, user_line
 from chainrule.graph.node import Variable
 from chainrule.ops import joining, movement
+from chainrule.torch import _missing
 from chainrule.torch._tensor import Tensor
 from chainrule.transforms.backward import gradients
 
@@ -29,7 +30,7 @@ def _packed(xs: Sequence[Any], many: bool) -> Any:
 
 
 def _variables(inputs: Sequence[Any], create_graph: bool) -> list[Any]:
-    """Inputs to differentiate by: fresh leaves, or, to be differentiated further, what continues them."""
+    """Inputs to differentiate by: fresh leaves, or, to go on from there, what continues them."""
     return [
         movement.reshape(x, tuple(x.shape))
         if create_graph and x._node is not None
@@ -52,7 +53,9 @@ def _called(func: Function, inputs: Sequence[Any], name: str) -> tuple[list[Any]
     outputs, many = _listed(func(*inputs))
     for y in outputs:
         if not isinstance(y, Variable):
-            raise GraphError(f"{name}: the function gave a {type(y).__name__}, not a tensor" + at(user_line()))
+            raise GraphError(
+                f"{name}: the function gave a {type(y).__name__}, not a tensor" + at(user_line())
+            )
     return outputs, many
 
 
@@ -69,9 +72,13 @@ def _gradients(
     found: Sequence[Any] = [None] * len(inputs)
     if live:
         ys, cs = zip(*live, strict=True)
-        found = gradients(ys, inputs, cs, retain_graph=True, create_graph=create_graph, allow_unused=True)
+        found = gradients(
+            ys, inputs, cs, retain_graph=True, create_graph=create_graph, allow_unused=True
+        )
     if strict and any(g is None for g in found):
-        raise GraphError(f"{name}: an output does not depend on an input, and strict=True" + at(user_line()))
+        raise GraphError(
+            f"{name}: an output does not depend on an input, and strict=True" + at(user_line())
+        )
     return [
         _constant(np.zeros(x._value.shape, x._value.dtype)) if g is None else g
         for g, x in zip(found, inputs, strict=True)
@@ -82,13 +89,15 @@ def _vectors(v: Any, like: Sequence[Any], name: str) -> list[Any]:
     """The vectors given, in the shapes of `like`; 1 where there is one number only."""
     if v is None:
         if len(like) != 1 or like[0]._value.size != 1:
-            raise ShapeError(f"{name}: v= can be left out only for a single number" + at(user_line()))
+            raise ShapeError(
+                f"{name}: v= can be left out only for a single number" + at(user_line())
+            )
         return [_constant(np.ones(like[0]._value.shape, like[0]._value.dtype))]
     given, _ = _listed(v)
     for a, b in zip(given, like, strict=True):
         if a._value.shape != b._value.shape:
             raise ShapeError(
-                f"{name}: v has shape {list(a._value.shape)}, where {list(b._value.shape)} is needed"
+                f"{name}: v has shape {list(a._value.shape)}, not {list(b._value.shape)}"
                 + at(user_line())
             )
     return given
@@ -128,7 +137,9 @@ def _by_rows(y: Any, xs: Sequence[Any], create_graph: bool, strict: bool) -> lis
         seed = np.zeros(value.size, value.dtype)
         seed[k] = 1
         ct = _constant(seed.reshape(value.shape))
-        for row, g in zip(rows, _gradients([y], xs, [ct], create_graph, strict, "jacobian"), strict=True):
+        for row, g in zip(
+            rows, _gradients([y], xs, [ct], create_graph, strict, "jacobian"), strict=True
+        ):
             row.append(g)
     out = []
     for x, row in zip(xs, rows, strict=True):
@@ -156,7 +167,9 @@ def _by_columns(ys: Sequence[Any], xs: Sequence[Any]) -> list[list[Any]]:
     out = []
     for row, y in zip(blocks, ys, strict=True):
         ndim = y._value.ndim
-        out.append([_constant(np.moveaxis(b, range(b.ndim - ndim, b.ndim), range(ndim))) for b in row])
+        out.append(
+            [_constant(np.moveaxis(b, range(b.ndim - ndim, b.ndim), range(ndim))) for b in row]
+        )
     return out
 
 
@@ -188,7 +201,9 @@ def hessian(
 def _single(y: Any, name: str) -> Any:
     if not isinstance(y, Variable) or y._value.size != 1:
         shape = list(y._value.shape) if isinstance(y, Variable) else type(y).__name__
-        raise ShapeError(f"{name}: the function must give one number, not {shape}" + at(user_line()))
+        raise ShapeError(
+            f"{name}: the function must give one number, not {shape}" + at(user_line())
+        )
     return movement.reshape(y, ())
 
 
@@ -220,9 +235,7 @@ def jvp(
     xs = _variables(given, create_graph)
     ys, many_out = _called(func, xs, "jvp")
     vs = _vectors(v, xs, "jvp")
-    tangents = {
-        x._node: (t if create_graph else t._value) for x, t in zip(xs, vs, strict=True)
-    }
+    tangents = {x._node: (t if create_graph else t._value) for x, t in zip(xs, vs, strict=True)}
     live = [y._node for y in ys if y._node is not None]
     moved = iter(forward(live, tangents, Tensor, recorded=create_graph))
     found = []
@@ -234,7 +247,9 @@ def jvp(
             t = np.zeros(y._value.shape, y._value.dtype)
         found.append(t if isinstance(t, Variable) else _constant(t))
     outputs = [_finished(y, create_graph) for y in ys]
-    return _packed(outputs, many_out), _packed([_finished(t, create_graph) for t in found], many_out)
+    return _packed(outputs, many_out), _packed(
+        [_finished(t, create_graph) for t in found], many_out
+    )
 
 
 def hvp(
@@ -242,7 +257,9 @@ def hvp(
 ) -> tuple[Any, Any]:
     """(output, product of the Hessian with the vector v).
 
-    >>> torch.autograd.functional.hvp(lambda x: (x**3).sum(), torch.tensor([1.0, 2.0]), torch.ones(2))
+    >>> torch.autograd.functional.hvp(
+    ...     lambda x: (x**3).sum(), torch.tensor([1.0, 2.0]), torch.ones(2)
+    ... )
     (tensor(9.), tensor([ 6., 12.]))
     """
     given, many = _listed(inputs)
@@ -255,3 +272,7 @@ def hvp(
 
 
 vhp = hvp  # the Hessian is symmetric
+
+
+def __getattr__(name: str) -> Any:
+    raise _missing.missing(__name__, name, __all__)

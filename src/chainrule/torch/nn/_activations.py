@@ -1,15 +1,18 @@
-"""Activation functions of `torch.nn.functional`."""
+"""Activation functions of `torch.nn.functional`.
+
+`inplace=True` is obeyed by `relu`, where programs rely on it, and saves nothing elsewhere.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.ops import elementwise, reduction, special
 from chainrule.ops.elementwise import tanh
 from chainrule.ops.special import log_sigmoid as logsigmoid
-from chainrule.ops.special import mish, relu, sigmoid, silu
+from chainrule.ops.special import sigmoid
 from chainrule.torch import _random
 from chainrule.torch._reductions import cast, log_softmax, softmax
 
@@ -22,6 +25,25 @@ __all__ = [
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
+
+
+def relu(input: Any, inplace: bool = False) -> Any:
+    """Positive elements as they are, zero for the others; its derivative at 0 is 0.
+
+    >>> torch.nn.functional.relu(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return input.relu_() if inplace else special.relu(input)
+
+
+def silu(input: Any, inplace: bool = False) -> Any:
+    """x * sigmoid(x)."""
+    return special.silu(input)
+
+
+def mish(input: Any, inplace: bool = False) -> Any:
+    """x * tanh(softplus(x))."""
+    return special.mish(input)
 
 
 def relu6(input: Any, inplace: bool = False) -> Any:
@@ -58,8 +80,8 @@ def selu(input: Any, inplace: bool = False) -> Any:
     return SELU_SCALE * special.elu(input, SELU_ALPHA)
 
 
-def gelu(input: Any, approximate: str = "none") -> Any:
-    """x times the distribution function of the normal distribution; approximate="tanh" for its usual fit.
+def gelu(input: Any, approximate: Literal["none", "tanh"] = "none") -> Any:
+    """x times the normal distribution function; approximate="tanh" for its usual fit.
 
     >>> torch.nn.functional.gelu(torch.tensor(1.0))
     tensor(0.8413)
@@ -74,9 +96,7 @@ def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
     return elementwise.where(scaled > threshold, input, y if beta == 1 else y / beta)
 
 
-def hardtanh(
-    input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Any:
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """Elements limited to [min_val, max_val]; no gradient passes at the limits."""
     inside = elementwise.logical_and(input > min_val, input < max_val)
     limited = np.clip(input.detach()._value, min_val, max_val)

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.errors import DtypeError, ShapeError, at, user_line
 from chainrule.ops import elementwise, indexing, linalg, movement, special
 from chainrule.ops import reduction as reductions
+from chainrule.ops.losses import softmax_cross_entropy
 from chainrule.ops.table import raw
 
 __all__ = [
@@ -32,7 +33,7 @@ def reduced(loss: Any, reduction: str) -> Any:
     raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}" + at(user_line()))
 
 
-# --- differences -----------------------------------------------------------------------------------
+# --- differences ----------------------------------------------------------------------------------
 
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
@@ -51,7 +52,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
-    """Squared differences / (2 beta) where they are below beta, else absolute differences - beta / 2."""
+    """Squared differences / (2 beta) where below beta, else absolute differences - beta / 2."""
     if beta == 0:
         return l1_loss(input, target, reduction)
     difference = elementwise.abs(input - target)
@@ -62,20 +63,20 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
-    """Half the squared differences where they are below delta, else delta * (difference - delta / 2)."""
+    """Half the squared differences where below delta, else delta * (difference - delta / 2)."""
     difference = elementwise.abs(input - target)
     small = difference <= delta
     far = delta * (difference - 0.5 * delta)
     return reduced(elementwise.where(small, 0.5 * difference**2, far), reduction)
 
 
-# --- classes ---------------------------------------------------------------------------------------
+# --- classes --------------------------------------------------------------------------------------
 
 
 def nll_loss(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Any:
-    """Minus the log-probability of the right class: `input` (N, C, ...), `target` class numbers (N, ...).
+    """Minus the log-probability of the right class: `input` (N, C, ...), `target` numbers (N, ...).
 
     The mean is weighted by the classes' weights; targets equal to `ignore_index` do not count.
 
@@ -87,7 +88,8 @@ def nll_loss(
     classes = raw(target)
     if classes.dtype.kind not in "iu":
         raise DtypeError(
-            f"nll_loss: targets are class numbers (torch.int64), not {target.dtype}" + at(user_line())
+            f"nll_loss: targets are class numbers (torch.int64), not {target.dtype}"
+            + at(user_line())
         )
     counted = classes != ignore_index
     where = np.where(counted, classes, 0)
@@ -110,12 +112,14 @@ def cross_entropy(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100,
     reduction: str = "mean", label_smoothing: float = 0.0,
 ) -> Any:  # fmt: skip
-    """Cross entropy of the softmax of `input` (N, C, ...) and targets: class numbers, or probabilities.
+    """Cross entropy of softmax of `input` (N, C, ...) and targets: class numbers, or probabilities.
 
     >>> torch.nn.functional.cross_entropy(torch.zeros(1, 4), torch.tensor([2]))
     tensor(1.3863)
     """
     axis = 0 if input.ndim == 1 else 1
+    if _plain_classes(input, raw(target), weight, ignore_index, label_smoothing):
+        return reduced(softmax_cross_entropy(input, raw(target)), reduction)
     log_p = reductions.log_softmax(input, axis)
     if raw(target).dtype.kind == "f":
         return _soft_cross_entropy(log_p, target, weight, axis, reduction, label_smoothing)
@@ -132,6 +136,18 @@ def cross_entropy(
     else:
         smooth = reduced(smooth, reduction)
     return (1 - label_smoothing) * loss + label_smoothing / input.shape[axis] * smooth
+
+
+def _plain_classes(input: Any, classes: Any, weight: Any, ignored: int, smoothing: float) -> bool:
+    """Whether this is the common case that has an operation of its own."""
+    return (
+        weight is None
+        and not smoothing
+        and input.ndim == 2
+        and classes.shape == input.shape[:1]
+        and classes.dtype.kind in "iu"
+        and not np.equal(classes, ignored).any()
+    )
 
 
 def _soft_cross_entropy(
@@ -187,7 +203,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     return reduced(loss, reduction)
 
 
-# --- distributions -----------------------------------------------------------------------------------
+# --- distributions --------------------------------------------------------------------------------
 
 
 def poisson_nll_loss(
@@ -200,22 +216,29 @@ def poisson_nll_loss(
     else:
         loss = input - target * elementwise.log(input + eps)
     if full:
-        stirling = target * elementwise.log(target) - target + 0.5 * elementwise.log(2 * math.pi * target)
+        stirling = (
+            target * elementwise.log(target) - target + 0.5 * elementwise.log(2 * math.pi * target)
+        )
         loss = loss + elementwise.where(target > 1, stirling, 0.0)
     return reduced(loss, reduction)
 
 
 def gaussian_nll_loss(
-    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
 ) -> Any:
-    """Minus the log-likelihood of normal distributions of mean `input` and variance `var` (at least eps)."""
+    """Minus the log-likelihood of normal distributions: mean `input`, variance `var` (>= eps)."""
     low = raw(var) < eps
     var = elementwise.where(low, eps, var)
     loss = 0.5 * (elementwise.log(var) + (input - target) ** 2 / var)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
-# --- margins and distances -----------------------------------------------------------------------------
+# --- margins and distances ------------------------------------------------------------------------
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
@@ -225,7 +248,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     tensor([0.7071])
     """
     lengths = [
-        elementwise.clip(linalg.vector_norm(x, axis=dim, keepdims=True), eps, None) for x in (x1, x2)
+        elementwise.clip(linalg.vector_norm(x, axis=dim, keepdims=True), eps, None)
+        for x in (x1, x2)
     ]
     return reductions.sum((x1 / lengths[0]) * (x2 / lengths[1]), dim)
 

@@ -18,11 +18,13 @@ class _Activation(Module):
         super().__init__()
         parameters = list(inspect.signature(getattr(functional, self._function)).parameters)[1:]
         if len(args) > len(parameters):
-            raise TypeError(f"{type(self).__name__} takes {len(parameters)} settings, not {len(args)}")
+            raise TypeError(
+                f"{type(self).__name__} takes {len(parameters)} settings, not {len(args)}"
+            )
         self._settings = {**dict(zip(parameters, args, strict=False)), **kwargs}
         unknown = set(self._settings) - set(parameters)
         if unknown:
-            raise TypeError(f"{type(self).__name__} has no setting {sorted(unknown)[0]!r}")
+            raise TypeError(f"{type(self).__name__} has no setting {min(unknown)!r}")
 
     def forward(self, input: Any) -> Any:
         """The function of the input."""
@@ -45,7 +47,7 @@ class _Loss(Module):
         known = inspect.signature(getattr(functional, self._function)).parameters
         unknown = set(self._settings) - set(known)
         if unknown:
-            raise TypeError(f"{type(self).__name__} has no setting {sorted(unknown)[0]!r}")
+            raise TypeError(f"{type(self).__name__} has no setting {min(unknown)!r}")
 
     def forward(self, input: Any, target: Any) -> Any:
         """The loss."""
@@ -107,7 +109,7 @@ class ReLU(Module):
 
     def forward(self, input: Any) -> Any:
         """Positive elements as they are, zero for the others."""
-        return functional.relu(input)
+        return functional.relu(input, self.inplace)
 
 
 class CosineSimilarity(Module):

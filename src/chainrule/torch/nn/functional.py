@@ -10,7 +10,8 @@ import numpy as np
 from chainrule.errors import DtypeError, ShapeError, at, user_line
 from chainrule.ops import elementwise, indexing, joining, linalg, movement, reduction
 from chainrule.ops.table import raw
-from chainrule.torch._reductions import _like
+from chainrule.torch import _missing
+from chainrule.torch._selected import like
 from chainrule.torch.nn import _activations, _losses
 from chainrule.torch.nn._activations import *  # noqa: F403 - the names are listed there
 from chainrule.torch.nn._losses import *  # noqa: F403
@@ -66,7 +67,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     count = int(value.max(initial=-1)) + 1 if num_classes < 0 else num_classes
     if value.size and (value.min() < 0 or value.max() >= count):
         raise ShapeError(f"one_hot: numbers must be in [0, {count})" + at(user_line()))
-    return _like(tensor, (value[..., None] == np.arange(count)).astype(np.int64))
+    return like(tensor, (value[..., None] == np.arange(count)).astype(np.int64))
 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
@@ -140,7 +141,7 @@ def _nearer(running: Any, value: Any, momentum: float) -> None:
 
 
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
-    """Wider at both ends of the last dimensions: `pad` is (left, right, top, bottom, ...), last first.
+    """Wider at the ends of the last dimensions: `pad` is (left, right, top, bottom, ...).
 
     >>> torch.nn.functional.pad(torch.ones(2), (1, 0))
     tensor([0., 1., 1.])
@@ -157,3 +158,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     if any(a < 0 or b < 0 for a, b in widths):
         input = input[cut]
     return joining.pad(input, grown, modes[mode], *([value or 0] if mode == "constant" else []))
+
+
+def __getattr__(name: str) -> Any:
+    raise _missing.missing(__name__, name, __all__)

@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.errors import ShapeError, at, user_line
 from chainrule.record.mode import no_grad
-from chainrule.torch import _random
+from chainrule.torch import _missing, _random
 
 __all__ = [
     "constant_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
@@ -85,4 +85,10 @@ def kaiming_normal_(
     tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Any:
     """Normal, of variance gain**2 / inputs (He and others, 2015)."""
-    return normal_(tensor, 0.0, _gain(a, nonlinearity) / math.sqrt(_fans(tensor)[mode == "fan_out"]))
+    return normal_(
+        tensor, 0.0, _gain(a, nonlinearity) / math.sqrt(_fans(tensor)[mode == "fan_out"])
+    )
+
+
+def __getattr__(name: str) -> Any:
+    raise _missing.missing(__name__, name, __all__)

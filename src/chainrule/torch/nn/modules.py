@@ -47,9 +47,10 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, ...)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What `forward` gives."""
         return self.forward(*args, **kwargs)
 
-    # --- attributes ---------------------------------------------------------------------------------
+    # --- attributes -------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Parameter):
@@ -101,7 +102,7 @@ class Module:
 
     register_module = add_module
 
-    # --- what it contains ---------------------------------------------------------------------------
+    # --- what it contains -------------------------------------------------------------------------
 
     def children(self) -> Iterator[Module]:
         """The modules assigned to this one."""
@@ -112,7 +113,7 @@ class Module:
         return ((n, m) for n, m in self.__dict__["_modules"].items() if m is not None)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all below it, with their names."""
+        """The module itself and all below it, with their names."""
         seen = set[int]()
         stack: list[tuple[str, Module]] = [(prefix, self)]
         while stack:
@@ -125,7 +126,7 @@ class Module:
             stack += reversed(below)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it."""
+        """The module itself and all below it."""
         return (m for _, m in self.named_modules())
 
     def _named(self, family: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
@@ -183,7 +184,7 @@ class Module:
                     )
                 target.copy_(value)
 
-    # --- all at once --------------------------------------------------------------------------------
+    # --- all at once ------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
         """Switch training mode, which dropout and batch norm look at, on or off."""
@@ -239,20 +240,22 @@ class Module:
         """The module itself."""
         return self
 
-    # --- printing -----------------------------------------------------------------------------------
+    # --- printing ---------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
         """Settings, for printing."""
         return ""
 
     def __repr__(self) -> str:
-        lines = [f"  ({name}): " + repr(m).replace("\n", "\n  ") for name, m in self.named_children()]
+        lines = [
+            f"  ({name}): " + repr(m).replace("\n", "\n  ") for name, m in self.named_children()
+        ]
         if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
         return "\n".join([f"{type(self).__name__}({self.extra_repr()}", *lines, ")"])
 
 
-# --- containers ------------------------------------------------------------------------------------
+# --- containers -----------------------------------------------------------------------------------
 
 
 class Sequential(Module):
@@ -289,7 +292,11 @@ class Sequential(Module):
 
     def __getitem__(self, index: Any) -> Any:
         modules = list(self.named_children())
-        return Sequential(OrderedDict(modules[index])) if isinstance(index, slice) else modules[index][1]
+        return (
+            Sequential(OrderedDict(modules[index]))
+            if isinstance(index, slice)
+            else modules[index][1]
+        )
 
 
 class ModuleList(Module):
@@ -348,7 +355,7 @@ class Flatten(Module):
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
-# --- layers ----------------------------------------------------------------------------------------
+# --- layers ---------------------------------------------------------------------------------------
 
 
 class Linear(Module):
@@ -424,7 +431,9 @@ class LayerNorm(Module):
         self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True
     ) -> None:
         super().__init__()
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.normalized_shape, self.eps = shape, eps
         self.elementwise_affine = elementwise_affine
         self.register_parameter("weight", Parameter(ones(*shape)) if elementwise_affine else None)
@@ -436,7 +445,9 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         """Settings, for printing."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
 
 
 class BatchNorm1d(Module):

@@ -20,7 +20,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
-        """A parameter around `data`. Without it, a plain tensor: that is what operations make of one."""
+        """A parameter around `data`; without it a plain tensor, which is what operations make."""
         if data is None:
             return Tensor.__new__(Tensor)
         out = Tensor.__new__(cls)

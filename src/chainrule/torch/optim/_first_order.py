@@ -18,7 +18,7 @@ class SGD(Optimizer):
 
     >>> x = torch.tensor([1.0], requires_grad=True)
     >>> optimizer = torch.optim.SGD([x], lr=0.1)
-    >>> (x ** 2).sum().backward()
+    >>> (x**2).sum().backward()
     >>> optimizer.step()
     >>> x
     tensor([0.8000], requires_grad=True)
@@ -65,7 +65,7 @@ class Adam(Optimizer):
 
     >>> x = torch.tensor([1.0], requires_grad=True)
     >>> optimizer = torch.optim.Adam([x], lr=0.1)
-    >>> (x ** 2).sum().backward()
+    >>> (x**2).sum().backward()
     >>> optimizer.step()
     >>> x
     tensor([0.9000], requires_grad=True)
@@ -107,18 +107,20 @@ class Adam(Optimizer):
         mean = state["exp_avg"] = state["exp_avg"] + (g - state["exp_avg"]) * (1 - beta1)
         square = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * (g * g)
         if group["amsgrad"]:
-            square = state["max_exp_avg_sq"] = np.maximum(state.get("max_exp_avg_sq", square), square)
+            square = state["max_exp_avg_sq"] = np.maximum(
+                state.get("max_exp_avg_sq", square), square
+            )
         rate = lr / (1 - beta1 ** state["step"])
         root = math.sqrt(1 - beta2 ** state["step"])
         moved(p, value - rate * (mean / (np.sqrt(square) / root + group["eps"])))
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): the parameters themselves shrink.
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): the parameters shrink.
 
     >>> x = torch.tensor([1.0], requires_grad=True)
     >>> optimizer = torch.optim.AdamW([x], lr=0.1, weight_decay=0.5)
-    >>> (x ** 2).sum().backward()
+    >>> (x**2).sum().backward()
     >>> optimizer.step()
     >>> x
     tensor([0.8500], requires_grad=True)
@@ -141,11 +143,11 @@ class AdamW(Adam):
 
 
 class RMSprop(Optimizer):
-    """The gradient divided by the root of the running mean of its square (Tieleman and Hinton, 2012).
+    """The gradient over the root of the running mean of its square (Tieleman and Hinton, 2012).
 
     >>> x = torch.tensor([1.0], requires_grad=True)
     >>> optimizer = torch.optim.RMSprop([x], lr=0.1)
-    >>> (x ** 2).sum().backward()
+    >>> (x**2).sum().backward()
     >>> optimizer.step()
     >>> x
     tensor([-5.9605e-08], requires_grad=True)
@@ -175,7 +177,9 @@ class RMSprop(Optimizer):
     def _update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         g = decayed(p, g, group)
         alpha = group["alpha"]
-        square = state["square_avg"] = alpha * state.get("square_avg", g * 0) + (1 - alpha) * (g * g)
+        square = state["square_avg"] = alpha * state.get("square_avg", g * 0) + (1 - alpha) * (
+            g * g
+        )
         if group["centered"]:
             mean = state.get("grad_avg", g * 0)
             mean = state["grad_avg"] = mean + (g - mean) * (1 - alpha)
@@ -192,7 +196,7 @@ class Adagrad(Optimizer):
 
     >>> x = torch.tensor([1.0], requires_grad=True)
     >>> optimizer = torch.optim.Adagrad([x], lr=0.1)
-    >>> (x ** 2).sum().backward()
+    >>> (x**2).sum().backward()
     >>> optimizer.step()
     >>> x
     tensor([0.9000], requires_grad=True)

@@ -42,7 +42,7 @@ class History:
     evaluations: int = 0
 
     def remember(self, step: Any, change: Any, size: int) -> None:
-        """Take up a step and the change of the gradient along it, where the curvature is positive."""
+        """Take up a step and the gradient's change along it, where the curvature is positive."""
         curvature = float(change @ step)
         if curvature <= 1e-10:
             return
@@ -68,7 +68,7 @@ class History:
 
 
 class LBFGS(Optimizer):
-    """Quasi-Newton steps from the last gradients; `step(closure)` evaluates the closure several times.
+    """Quasi-Newton steps from the last gradients; `step(closure)` calls the closure several times.
 
     The closure clears the gradients, computes the loss, calls `backward()` and returns the loss.
 
@@ -123,13 +123,15 @@ class LBFGS(Optimizer):
         self.param_groups[0].update(settings)
         self.state = dict(state_dict["state"])
 
-    # --- parameters as one vector -------------------------------------------------------------------
+    # --- parameters as one vector -----------------------------------------------------------------
 
     def _gradient(self) -> Any:
         parts = []
         for p in self._all():
             grad = None if p._node is None else p._node.grad
-            parts.append(np.zeros(p._value.size, p._value.dtype) if grad is None else np.ravel(grad._value))
+            parts.append(
+                np.zeros(p._value.size, p._value.dtype) if grad is None else np.ravel(grad._value)
+            )
         return np.concatenate(parts)
 
     def _values(self) -> list[Any]:
@@ -173,7 +175,9 @@ class LBFGS(Optimizer):
             start = self._values()
             if group["line_search_fn"]:
                 here = Point(0.0, loss, gradient, slope)
-                found = strong_wolfe(self._along(evaluate, start, direction), here, past.length, _size(direction))
+                found = strong_wolfe(
+                    self._along(evaluate, start, direction), here, past.length, _size(direction)
+                )
                 self._move(start, found.t, direction)
                 past.length, loss, gradient = found.t, found.loss, found.gradient
             else:
@@ -214,7 +218,7 @@ def _size(vector: Any) -> float:
     return float(np.abs(vector).max(initial=0))
 
 
-# --- line search -----------------------------------------------------------------------------------
+# --- line search ----------------------------------------------------------------------------------
 
 
 def strong_wolfe(
@@ -227,7 +231,7 @@ def strong_wolfe(
     tolerance: float = 1e-9,
     tries: int = 25,
 ) -> Point:
-    """A point with sufficient decrease (c1) and a slope small enough (c2), by cubic interpolation."""
+    """A point with decrease enough (c1) and a slope small enough (c2), by cubic interpolation."""
 
     def too_high(p: Point) -> bool:
         return p.loss > here.loss + c1 * p.t * here.slope
@@ -289,7 +293,7 @@ def _inside(t: float, a: float, b: float, stuck: bool) -> tuple[float, bool]:
 def cubic_minimum(
     a: Point, b: Point, lowest: float | None = None, highest: float | None = None
 ) -> float:
-    """Where the cubic through two points with their slopes has its minimum (Nocedal and Wright, 3.59)."""
+    """Where the cubic through two points with their slopes is least (Nocedal and Wright, 3.59)."""
     left, right = (a, b) if a.t <= b.t else (b, a)
     lowest = left.t if lowest is None else lowest
     highest = right.t if highest is None else highest

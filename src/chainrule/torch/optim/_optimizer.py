@@ -1,4 +1,4 @@
-"""What all optimizers share: groups of parameters with their settings, and a state for each parameter."""
+"""What all optimizers share: groups of parameters with their settings, and a state for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Closure = Callable[[], Any]
 
 
 class Optimizer:
-    """Base of optimizers. `params` is an iterable of tensors, or of dicts {"params": ..., "lr": ...}."""
+    """Base of optimizers. `params` are tensors, or dicts {"params": ..., "lr": ...}."""
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Variable):
@@ -44,7 +44,9 @@ class Optimizer:
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for p in group["params"]:
             if not isinstance(p, Variable):
-                raise TypeError(f"an optimizer takes tensors, not {type(p).__name__}" + at(user_line()))
+                raise TypeError(
+                    f"an optimizer takes tensors, not {type(p).__name__}" + at(user_line())
+                )
             if p._node is not None and type(p._node) is not Leaf:
                 raise ValueError(
                     "an optimizer takes leaf tensors; this one was computed" + at(user_line())
