@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from checks import call, check_row, differentiable_operands, samples_of
+from checks import (
+    Program,
+    call,
+    check_row,
+    differentiable_operands,
+    pullback,
+    samples_of,
+)
 
 import chainrule as cr
 from chainrule.derive.reverse import reverse
@@ -54,8 +61,6 @@ def test_zero_cotangent_stays_zero_at_special_points(name: str) -> None:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_non_contiguous_operands(name: str) -> None:
     """A transposed or strided operand gives the value of its contiguous copy, and the gradient."""
-    from checks import Program, pullback
-
     row = TABLE[name]
     rng = np.random.default_rng(0)
     for sample in samples_of(row):
@@ -74,6 +79,30 @@ def test_non_contiguous_operands(name: str) -> None:
                 pullback(program, at, cts), pullback(program, program.at, cts), strict=True
             ):
                 np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_scalar_cotangent_stands_for_a_constant_array(name: str) -> None:
+    """The walk may carry one number for an array of equal ones (see `ops.recording.fit`)."""
+    row = TABLE[name]
+    rng = np.random.default_rng(0)
+    for sample in samples_of(row):
+        program = Program(row, sample, rng)
+        if not program.where:
+            continue
+        leaves, results = program.recorded(program.at)
+        for result in results:
+            node = result._node
+            if node is None or not result.shape:
+                continue
+            number = result.dtype.type(0.7)
+            full = reverse(((node, np.full(result.shape, number)),), keep=True)
+            short = reverse(((node, number),), keep=True)
+            for leaf in leaves:
+                if leaf._node in full:
+                    expected, found = full[leaf._node], short[leaf._node]
+                    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 def _strided(x: np.ndarray) -> np.ndarray:

@@ -35,8 +35,9 @@ COMPLEX = (
 REAL = (
     "astype", "clip", "cummax", "cummin", "eig", "elu", "fftfreq", "gelu", "hardtanh", "ihfft",
     "leaky_relu", "log_softmax", "logcumsumexp", "lu", "max", "median", "min", "mish",
-    "nan_to_num", "nanmean", "nansum", "percentile", "ptp", "quantile", "rfft", "rfft2", "rfftfreq", "rfftn", "round",
-    "softmax", "softmax_cross_entropy", "sort", "topk", "unique", "unique_counts", "unique_inverse", "unique_values", "zeta",
+    "nan_to_num", "nanmean", "nansum", "percentile", "ptp", "quantile", "rfft", "rfft2",
+    "rfftfreq", "rfftn", "round", "softmax", "softmax_cross_entropy", "sort", "topk", "unique",
+    "unique_counts", "unique_inverse", "unique_values", "zeta",
 )  # fmt: skip
 """Other rows that one library or both do not compute, or differentiate, of complex operands."""
 

@@ -77,8 +77,9 @@ def _product(*xs: Any) -> Any:
 
 
 def _cross_entropy(x: Any, labels: Any) -> Any:
-    rows = F.cross_entropy(x.reshape(labels.numel(), -1), labels.reshape(-1), reduction="none")
-    return rows.reshape(labels.shape)
+    rows = x.reshape(labels.numel(), x.shape[-1])
+    losses = F.cross_entropy(rows, labels.reshape(-1), reduction="none")
+    return losses.reshape(labels.shape)
 
 
 PRODUCTS: dict[str, Peer] = {

@@ -213,8 +213,10 @@ def _pull_binary(row: Any) -> Any:
         inputs = node.inputs
         ga: Any = None
         gb: Any = None
-        if not (direct_a and direct_b) and type(ct) in SCALARS and (is_array(a) or is_array(b)):
-            ct = everywhere(ct, np.broadcast_shapes(np.shape(a), np.shape(b)))
+        if type(ct) in SCALARS and (is_array(a) or is_array(b)):
+            stretched = is_array(a) and is_array(b) and a.shape != b.shape
+            if stretched or not (direct_a and direct_b):
+                ct = everywhere(ct, np.broadcast_shapes(np.shape(a), np.shape(b)))
         if inputs[0] is not None:
             ga = scaled(ct, partial_a(y, a, b)) if direct_a else constant(ct, partial_a)
             if type(ga) is not type(a) or type(ga) not in SCALARS:

@@ -29,7 +29,7 @@ from chainrule.ops.matrices import (
     uncolumned,
     well,
 )
-from chainrule.ops.table import TABLE, S, composite, fit, operation, raw
+from chainrule.ops.table import TABLE, S, composite, fit, in_full, operation, raw
 
 # --- systems of equations ------------------------------------------------------------------------
 
@@ -77,6 +77,7 @@ def solve(a: Any, b: Any) -> Any:
     return attempt(np.linalg.solve, square(a), b, probe=np.linalg.inv)
 
 
+@in_full
 def _pull_solve(ct: Any, saved: tuple[Any, ...], node: Node) -> tuple[Any, Any]:
     """Both cotangents from one transposed system."""
     y, a, b = saved

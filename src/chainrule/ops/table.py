@@ -191,6 +191,17 @@ class Operation:
         return rule if isinstance(rule, str) else None
 
 
+def in_full(pull: Rule) -> Rule:
+    """Decorator for a row's own `pull`: a scalar cotangent arrives as the constant array it means."""
+
+    def pull_in_full(ct: Any, saved: tuple[Any, ...], node: Node) -> Any:
+        if type(ct) in SCALARS and saved[0].shape:
+            ct = everywhere(ct, saved[0].shape)
+        return pull(ct, saved, node)
+
+    return pull_in_full
+
+
 TABLE: dict[str, Operation] = {}
 """Every operation by name."""
 

@@ -7,6 +7,7 @@ Where name and meaning agree, the operation itself stands here, without a layer 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -317,7 +318,7 @@ def mvlgamma(input: Any, p: int) -> Any:
     >>> torch.mvlgamma(torch.tensor(3.0), 1)
     tensor(0.6931)
     """
-    total: Any = p * (p - 1) / 4 * np.log(np.pi)
+    total: Any = p * (p - 1) / 4 * math.log(math.pi)
     for k in range(p):
         total = total + lgamma(input - k / 2)
     return total

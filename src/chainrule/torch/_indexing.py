@@ -14,8 +14,8 @@ from chainrule.torch._selected import like
 
 __all__ = [
     "argwhere", "bucketize", "gather", "index_add", "index_copy", "index_fill", "index_put",
-    "index_select", "masked_fill", "masked_scatter", "masked_select", "narrow", "nonzero", "scatter",
-    "scatter_add", "searchsorted", "select", "take", "take_along_dim",
+    "index_select", "masked_fill", "masked_scatter", "masked_select", "narrow", "nonzero",
+    "scatter", "scatter_add", "searchsorted", "select", "take", "take_along_dim",
 ]  # fmt: skip
 
 

@@ -261,7 +261,7 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """log of the sum of exp over `dim`, without overflow.
 
     >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), 0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     return reduction.logsumexp(input, axes(dim), keepdim)
 

@@ -19,7 +19,7 @@ class Node:
     >>> y.grad_fn.name()
     'MulBackward0'
     >>> y.grad_fn.next_functions[1][0].name()
-    'AccumulateGrad'
+    'torch::autograd::AccumulateGrad'
     """
 
     __slots__ = ("_node",)
@@ -31,7 +31,7 @@ class Node:
         """PyTorch's name of the operation, with "Backward" and a number."""
         node = self._node
         if isinstance(node, Leaf):
-            return "AccumulateGrad"
+            return "torch::autograd::AccumulateGrad"
         result = None if node.saved is None else node.saved[0]
         return grad_fn_name(node, getattr(result, "ndim", 0))
 
@@ -51,4 +51,4 @@ class Node:
         return hash(self._node)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self._node):#x}>"
+        return f"<{self.name().split('::')[-1]} object at {id(self._node):#x}>"

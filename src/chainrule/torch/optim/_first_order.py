@@ -146,11 +146,11 @@ class RMSprop(Optimizer):
     """The gradient over the root of the running mean of its square (Tieleman and Hinton, 2012).
 
     >>> x = torch.tensor([1.0], requires_grad=True)
-    >>> optimizer = torch.optim.RMSprop([x], lr=0.1)
+    >>> optimizer = torch.optim.RMSprop([x], lr=0.01)
     >>> (x**2).sum().backward()
     >>> optimizer.step()
     >>> x
-    tensor([-5.9605e-08], requires_grad=True)
+    tensor([0.9000], requires_grad=True)
     """
 
     def __init__(
