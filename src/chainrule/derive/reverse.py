@@ -144,7 +144,7 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
                     following = n
                 else:
                     heappush(heap, (-n.order, n))
-    for leaf, g in list(found.items()):
+    for leaf, g in found.items():  # changes values only, so the iteration stays valid
         if leaf.op is None:
             if type(g) is not ndarray:
                 g = in_full(g, leaf)

@@ -54,7 +54,7 @@ class detect_anomaly(_detect_anomaly):  # noqa: N801 - PyTorch's name
     """Inside the block, a backward pass that meets a NaN raises, naming the operation.
 
     >>> x = torch.tensor(0.0, requires_grad=True)
-    >>> y = x * float("inf")
+    >>> y = x * float("nan")
     >>> with torch.autograd.detect_anomaly():
     ...     y.backward()
     Traceback (most recent call last):
