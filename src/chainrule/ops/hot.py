@@ -76,6 +76,16 @@ def elementwise_pull(row: Any) -> Any:
     return _pull_binary(row) if row.arity == 2 and row.partials else row.pull
 
 
+def alike(value: Any, operand: Any) -> bool:
+    """Whether a result needs no settling: an array of some dimensions, or a NumPy scalar, of the
+    dtype of an operand that counts in promotion (PyTorch: one of as many dimensions)."""
+    if type(operand) is ndarray:
+        if type(value) is ndarray:
+            return value.dtype is operand.dtype and value.ndim != 0
+        return type(value) in SCALARS and value.dtype is operand.dtype
+    return type(value) is type(operand) and type(value) in SCALARS
+
+
 def _unary(row: Any, evaluate: Any) -> Any:
     keep_y: bool = row.keeps[0]
     keep_x: bool = row.keeps[1]
@@ -94,9 +104,7 @@ def _unary(row: Any, evaluate: Any) -> Any:
         except CAUGHT as error:
             raise explain(row, (v,), params, error) from None
         cls: Any = type(x)
-        if type(value) is not type(v) or (
-            type(value) is ndarray and (value.dtype is not v.dtype or not value.ndim)
-        ):
+        if not alike(value, v):
             value = settle(cls, value, (v,), row, params)
         out: Variable = cls()
         out._value = value
@@ -134,17 +142,7 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
             value = evaluate(va, vb)
         except CAUGHT as error:
             raise explain(row, (va, vb), params, error) from None
-        kind = type(value)
-        if kind is ndarray:
-            if (
-                not (
-                    (type(va) is ndarray and value.dtype is va.dtype)
-                    or (type(vb) is ndarray and value.dtype is vb.dtype)
-                )
-                or not value.ndim
-            ):
-                value = settle(cls, value, (va, vb), row, params)
-        elif kind is not type(va) and kind is not type(vb):
+        if not alike(value, va) and not alike(value, vb):
             value = settle(cls, value, (va, vb), row, params)
         out: Variable = cls()
         out._value = value
