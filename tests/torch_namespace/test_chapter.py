@@ -52,8 +52,8 @@ def test_gradient_of_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
         "tensor([[ 0.3367,  0.1288],\n"
         "        [ 0.2345,  0.2303],\n"
         "        [-1.1229, -0.1863]])\n"
-        "tensor([[12.9133],\n"
-        "        [ 2.1573]])\n"
+        "tensor([[12.6212],\n"
+        "        [ 1.7745]])\n"
     )
 
 

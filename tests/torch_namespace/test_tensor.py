@@ -173,7 +173,7 @@ def test_max_along_a_dimension_selects() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "x.view(4)",
+        "x.view(5)",
         "x.expand(3, 3)",
         "torch.mm(x, v)",
         "torch.dot(x, x)",
@@ -226,6 +226,8 @@ def test_in_place_forms_give_themselves(name: str) -> None:
         "addcmul": (x, x), "addcdiv": (x, x), "addmm": (x, x), "mvlgamma": (1,), "copy": (x,),
         "bernoulli": (), "polygamma": (1,), "bitwise_not": (),
     }  # fmt: skip
+    if name in {"acosh_", "arccosh_"}:
+        x = x + 1
     if name.startswith("bitwise"):
         x = torch.tensor([[1, 2], [3, 4]])
     if name in {

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from chainrule.errors import GraphError, MissingDerivative, ShapeError, at, user_line
 from chainrule.graph.node import Leaf, Node, Spec, Variable, next_order
+from chainrule.ops import movement
 from chainrule.ops.recording import is_recording
 from chainrule.ops.table import SELECT, Operation, fit, zeros_like
 from chainrule.record.mode import enable_grad, no_grad
@@ -213,7 +214,7 @@ def _pull(
     several = node.op.results != 1 or isinstance(saved[0], tuple)
     results = saved[0] if several else (saved[0],)
     given = [
-        zeros_like(y) if c is None and ctx._materialize else c
+        _whole(c, y, ctx._materialize)
         for c, y in zip(ct if several else (ct,), results, strict=True)
     ]
     recorded = any(isinstance(x, Variable) for x in (*given, *results, *saved[1:]))
@@ -236,6 +237,16 @@ def _pull(
         None if n is None else _fitted(cls, g, x, recorded)
         for g, x, n in zip(mine, saved[1:], node.inputs, strict=True)
     ]
+
+
+def _whole(ct: Any, y: Any, materialize: bool) -> Any:
+    """A cotangent in the shape of its result: none may stand for zeros, a number for an array."""
+    if ct is None:
+        return zeros_like(y) if materialize else None
+    if ct.shape == y.shape:
+        return ct
+    spread = movement.broadcast_to(ct, y.shape)
+    return spread if isinstance(ct, Variable) else spread.copy()
 
 
 def _fitted(cls: type[Function], g: Any, x: Any, recorded: bool) -> Any:
