@@ -11,7 +11,7 @@ EXTRA = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["proje
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: venv demo test test-peers bench format clean
+.PHONY: venv demo test test-pure test-peers bench format clean
 
 venv: $(VENV)/.package $(VENV)/.with-test
 
@@ -37,6 +37,14 @@ test: $(VENV)/.package $(VENV)/.with-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto -m "not peers"
+	$(MAKE) test-pure
+
+# The compiled modules again as the Python they are written in.
+test-pure: $(VENV)/.package $(VENV)/.with-test
+	rm -rf build/pure && mkdir -p build/pure && cp -r src/chainrule build/pure
+	find build/pure -name '*.so' -delete
+	PYTHONPATH=build/pure $(BIN)/python -c 'import chainrule.ops.hot as hot; assert hot.__file__.endswith(".py")'
+	PYTHONPATH=build/pure $(BIN)/pytest --numprocesses auto tests/test_table.py tests/test_backward.py tests/test_inplace.py
 
 test-peers: $(VENV)/.package $(VENV)/.with-test $(VENV)/.with-peers
 	$(BIN)/pytest --numprocesses auto -m peers

@@ -165,3 +165,22 @@ def test_read_only_memory_is_refused() -> None:
     y = cr.broadcast_to(cr.tensor([1.0]), (3,))
     with pytest.raises(GraphError, match="clone"):
         y[0] = 2.0
+
+
+def test_an_element_is_a_copy() -> None:
+    """t[0] does not follow t, as in NumPy; t[0] += 1 changes t."""
+    t = cr.tensor([1.0, 2.0])
+    element = t[0]
+    t[0] += 1
+
+    assert element.item() == 1.0
+    assert t.tolist() == [2.0, 2.0]
+
+
+def test_other_views_are_not_changed_in_place_while_recording() -> None:
+    """A transpose of a result that requires grad must be cloned first."""
+    x = leaf(np.ones((2, 3)))
+    y = x * 1
+    v = y.T
+    with pytest.raises(GraphError, match="clone"):
+        v *= 2

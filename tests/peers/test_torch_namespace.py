@@ -3,6 +3,8 @@
 Run by `make test-peers`, where PyTorch is installed.
 """
 
+# ruff: noqa: E501 - programs and tables in strings
+
 from __future__ import annotations
 
 import contextlib
@@ -13,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from peers.torch_programs import ERRORS, PROGRAMS
 
 import chainrule.torch as ours
 from chainrule.errors import ChainruleError
-from peers.torch_programs import ERRORS, PROGRAMS
 
 theirs = pytest.importorskip("torch")
 pytestmark = pytest.mark.peers
@@ -295,7 +297,7 @@ def test_error(text: str) -> None:
     """What PyTorch refuses is refused, with an error of a kind that its programs would catch."""
     kinds: list[type[Exception]] = []
     for torch in (theirs, ours):
-        with pytest.raises(Exception) as caught:  # noqa: B017 - the kinds are compared
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the kinds are compared
             printed(torch, text)
         kinds.append(caught.type)
 

@@ -1,5 +1,7 @@
 """Programs whose printed output is compared under `chainrule.torch` and PyTorch."""
 
+# ruff: noqa: E501 - programs and tables in strings
+
 from __future__ import annotations
 
 PROGRAMS: dict[str, str] = {}

@@ -57,7 +57,7 @@ class NumpyExp(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Any) -> Any:
         (y,) = ctx.saved_tensors
-        return torch.from_numpy(g.detach().numpy() * y.detach().numpy())
+        return torch.from_numpy(g.numpy() * y.numpy())
 
 
 def double(*values: float) -> Any:

@@ -60,7 +60,7 @@ def test_random_moments() -> None:
     assert torch.normal(5.0, 2.0, (4000,)).std().item() == pytest.approx(2, abs=0.1)
 
 
-# --- optimizers ------------------------------------------------------------------------------------
+# --- optimizers -----------------------------------------------------------------------------------
 
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
@@ -114,7 +114,7 @@ def test_lbfgs(line_search: str | None) -> None:
     for _ in range(3):
         optimizer.step(closure)
 
-    np.testing.assert_allclose(x.detach().numpy(), [1, 1], atol=1e-5)
+    np.testing.assert_allclose(x.detach().numpy(), [1, 1], atol=1e-4)
 
 
 def test_state_of_an_optimizer_can_be_kept() -> None:
@@ -162,7 +162,7 @@ def test_groups_and_settings() -> None:
         torch.optim.SGD(x, lr=0.1)
 
 
-# --- modules ---------------------------------------------------------------------------------------
+# --- modules --------------------------------------------------------------------------------------
 
 
 def small_model() -> Any:

@@ -171,22 +171,9 @@ def _write_through(x: Any) -> None:
     if base is None:
         return
     shown, index = base
-    if index is None:
-        raise GraphError(
-            "an in-place change of a view that requires grad (made by reshape, a transpose or the "
-            "like) is not recorded; change the tensor it was made from, or `.clone()` the view"
-            + at(user_line())
-        )
-    _refuse_leaf(shown, "in-place change of a view")
     row = set_item.operation  # type: ignore[attr-defined]
-    out = record(
-        row,
-        type(shown),
-        shown._value,
-        (shown._value, x._value),
-        (shown._node, x._node),
-        {"index": index},
-    )
+    nodes = (shown._node, x._node)
+    out = record(row, type(shown), shown._value, (shown._value, x._value), nodes, {"index": index})
     shown._node = out._node
     _write_through(shown)
     again = getitem(shown, index)
@@ -194,6 +181,17 @@ def _write_through(x: Any) -> None:
 
 
 def _refuse_leaf(x: Any, name: str) -> None:
+    """Raise where a recorded change would reach a leaf, or a tensor that cannot be told of it."""
+    base = getattr(x, "_base", None)
+    if base is not None:
+        _refuse_leaf(base[0], name)
+        return
+    if getattr(x._node, "shown", None) is not None:
+        raise GraphError(
+            f"{name}: an in-place change of a view that requires grad (made by reshape, a transpose "
+            "or the like) is not recorded; change the tensor it was made from, or `.clone()` the "
+            "view" + at(user_line())
+        )
     if type(x._node) is Leaf:
         raise GraphError(
             f"{name}: a leaf tensor that requires grad ({describe(x._value)}) was changed in place "

@@ -12,6 +12,9 @@ tensor(8.3891)
 A thin layer: operations, gradients and printing are chainrule's. What differs is float32 by
 default, `dim=` and `keepdim=`, PyTorch's promotion of dtypes, its random numbers, and names. They
 are listed in `__all__`; functions of tensors are found in private modules, one to a family.
+
+Not as in PyTorch: no GPU, no half precision; gradients of complex tensors are the conjugates of
+PyTorch's, as everywhere in chainrule; NumPy's warnings of division by zero and the like.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -
 
     >>> g = torch.manual_seed(42)
     >>> torch.randperm(4)
-    tensor([2, 1, 3, 0])
+    tensor([2, 3, 0, 1])
     """
     return _made((generator or default_generator).permutation(n), checked(dtype) or np.int64, False)
 

@@ -49,7 +49,7 @@ def sum(
     if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
         return reduction.sum(input)
     over = axes(dim if axis is None else axis)
-    return reduction.sum(input, over, checked(dtype), keepdim or keepdims)
+    return reduction.sum(input, axis=over, dtype=checked(dtype), keepdims=keepdim or keepdims)
 
 
 def mean(
@@ -66,8 +66,10 @@ def mean(
     >>> torch.mean(torch.tensor([1.0, 2.0, 6.0]))
     tensor(3.)
     """
+    if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
+        return reduction.mean(input)
     over = axes(dim if axis is None else axis)
-    return reduction.mean(input, over, checked(dtype), keepdim or keepdims)
+    return reduction.mean(input, axis=over, dtype=checked(dtype), keepdims=keepdim or keepdims)
 
 
 @numpy_names
@@ -77,7 +79,7 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     >>> torch.prod(torch.tensor([2.0, 3.0]))
     tensor(6.)
     """
-    return reduction.prod(input, axes(dim), checked(dtype), keepdim)
+    return reduction.prod(input, axis=axes(dim), dtype=checked(dtype), keepdims=keepdim)
 
 
 @numpy_names
@@ -119,7 +121,7 @@ def var(
     tensor(1.)
     """
     over, less = _freedom(dim, unbiased, correction)
-    return reduction.var(input, over, less, keepdim)
+    return reduction.var(input, axis=over, correction=less, keepdims=keepdim)
 
 
 @numpy_names
@@ -137,7 +139,7 @@ def std(
     tensor(1.)
     """
     over, less = _freedom(dim, unbiased, correction)
-    return reduction.std(input, over, less, keepdim)
+    return reduction.std(input, axis=over, correction=less, keepdims=keepdim)
 
 
 def var_mean(input: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -204,13 +206,13 @@ def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([5., 4.])
     """
-    return reduction.max(input, axes(dim), keepdim)
+    return reduction.max(input, axis=axes(dim), keepdims=keepdim)
 
 
 @numpy_names
 def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element over `dim`; a gradient is shared equally among ties."""
-    return reduction.min(input, axes(dim), keepdim)
+    return reduction.min(input, axis=axes(dim), keepdims=keepdim)
 
 
 @numpy_names
@@ -226,13 +228,13 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
 @numpy_names
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Position of the first largest element, along `dim` or in the flattened tensor."""
-    return reduction.argmax(input, dim, keepdim)
+    return reduction.argmax(input, axis=dim, keepdims=keepdim)
 
 
 @numpy_names
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Position of the first smallest element, along `dim` or in the flattened tensor."""
-    return reduction.argmin(input, dim, keepdim)
+    return reduction.argmin(input, axis=dim, keepdims=keepdim)
 
 
 @numpy_names
@@ -263,7 +265,7 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), 0)
     tensor(1000.6932)
     """
-    return reduction.logsumexp(input, axes(dim), keepdim)
+    return reduction.logsumexp(input, axis=axes(dim), keepdims=keepdim)
 
 
 @numpy_names
@@ -273,7 +275,7 @@ def softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
     """
-    return reduction.softmax(cast(input, dtype), dim)
+    return reduction.softmax(cast(input, dtype), axis=dim)
 
 
 @numpy_names
@@ -283,7 +285,7 @@ def log_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])
     """
-    return reduction.log_softmax(cast(input, dtype), dim)
+    return reduction.log_softmax(cast(input, dtype), axis=dim)
 
 
 def cast(input: Any, dtype: Any) -> Any:

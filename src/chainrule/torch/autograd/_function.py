@@ -218,11 +218,12 @@ def _pull(
         for c, y in zip(ct if several else (ct,), results, strict=True)
     ]
     recorded = any(isinstance(x, Variable) for x in (*given, *results, *saved[1:]))
-    ctx._kept = saved
+    backward = cls.backward if cls.backward is not Function.backward else cls.vjp
+    once = recorded and hasattr(backward, "once_differentiable")
+    ctx._kept = _plain(saved) if once else saved
     try:
-        with enable_grad() if recorded else no_grad():
-            backward = cls.backward if cls.backward is not Function.backward else cls.vjp
-            gradients = backward(ctx, *map(_tensor, given))
+        with enable_grad() if recorded and not once else no_grad():
+            gradients = backward(ctx, *map(_tensor, _plain(given) if once else given))
     finally:
         ctx._kept = None
     if not isinstance(gradients, (tuple, list)):
@@ -233,6 +234,9 @@ def _pull(
             "arguments of forward; each needs one (None for a constant)"
         )
     mine = [g for g, wanted in zip(gradients, is_tensor, strict=False) if wanted]
+    if once:
+        sources = (*(x._node for x in given if isinstance(x, Variable)), *node.inputs)
+        mine = [_guarded(g, sources, cls.__name__) for g in mine]
     return [
         None if n is None else _fitted(cls, g, x, recorded)
         for g, x, n in zip(mine, saved[1:], node.inputs, strict=True)
@@ -262,34 +266,28 @@ def _fitted(cls: type[Function], g: Any, x: Any, recorded: bool) -> Any:
         ) from None
 
 
+def _plain(x: Any) -> Any:
+    """Values without their nodes, in tuples and lists as they were."""
+    return type(x)(map(_plain, x)) if isinstance(x, (tuple, list)) else getattr(x, "_value", x)
+
+
 def once_differentiable(backward: F) -> F:
     """Decorator for a `backward` that cannot be differentiated again: doing so is an error.
 
     Without it, a `backward` that leaves the graph (through NumPy, say) would give wrong zeros.
     """
-
-    @functools.wraps(backward)
-    def guarded(ctx: Any, *grads: Any) -> Any:
-        with no_grad():
-            found = backward(ctx, *grads)
-        sources = tuple(g._node for g in grads if isinstance(g, Variable))
-        if not is_recording(sources):
-            return found
-        several = isinstance(found, tuple)
-        marked = tuple(_guarded(g, sources, backward) for g in (found if several else (found,)))
-        return marked if several else marked[0]
-
-    return guarded  # type: ignore[return-value]
+    backward.once_differentiable = True  # type: ignore[attr-defined]
+    return backward
 
 
-def _guarded(g: Any, sources: tuple[Node | None, ...], backward: Any) -> Any:
+def _guarded(g: Any, sources: tuple[Node | None, ...], name: str) -> Any:
     """A gradient whose own derivative is an error."""
     if not isinstance(g, Variable):
         return g
 
     def refuse(*_: Any) -> Any:
         raise MissingDerivative(
-            f"{backward.__qualname__} is once_differentiable: there is no second derivative"
+            f"{name}.backward is once_differentiable: there is no second derivative"
         )
 
     row = Operation("once_differentiable", evaluate=_no_evaluation, reverse=refuse)
