@@ -167,14 +167,30 @@ def test_read_only_memory_is_refused() -> None:
         y[0] = 2.0
 
 
-def test_an_element_is_a_copy() -> None:
-    """t[0] does not follow t, as in NumPy; t[0] += 1 changes t."""
+def test_an_element_does_not_follow_its_tensor() -> None:
+    """t[0] keeps its value when t changes, as in NumPy."""
     t = cr.tensor([1.0, 2.0])
     element = t[0]
-    t[0] += 1
+    t[0] = 5
 
     assert element.item() == 1.0
-    assert t.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_changing_an_element_changes_its_tensor(recorded: bool) -> None:
+    """t[0] += 1, and every in-place method of t[0], writes through to t."""
+    x = leaf([1.0, 2.0, 3.0, 4.0])
+    t = x * 1 if recorded else x.detach().clone()
+    t[0] += 1
+    element = t[1]
+    element *= 10
+    t[2].fill_(7.0)
+    t[3].zero_()
+
+    assert t.tolist() == [2.0, 20.0, 7.0, 0.0]
+    if recorded:
+        (t * t).sum().backward()
+        assert x.grad.tolist() == [4.0, 400.0, 0.0, 0.0]
 
 
 def test_other_views_are_not_changed_in_place_while_recording() -> None:

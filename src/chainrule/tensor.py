@@ -190,7 +190,7 @@ class Tensor(Variable):
 
     def __getitem__(self, index: Any) -> Self:
         out = indexing.getitem(self, index)
-        if type(out._value) is np.ndarray and out._value.base is not None:
+        if type(out._value) is not np.ndarray or out._value.base is not None:
             out._base = (self, index)
         return out
 

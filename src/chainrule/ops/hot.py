@@ -78,7 +78,8 @@ def elementwise_pull(row: Any) -> Any:
 
 def alike(value: Any, operand: Any) -> bool:
     """Whether a result needs no settling: an array of some dimensions, or a NumPy scalar, of the
-    dtype of an operand that counts in promotion (PyTorch: one of as many dimensions)."""
+    dtype of an operand that counts in promotion (PyTorch: one of as many dimensions).
+    """
     if type(operand) is ndarray:
         if type(value) is ndarray:
             return value.dtype is operand.dtype and value.ndim != 0

@@ -192,7 +192,7 @@ class Operation:
 
 
 def in_full(pull: Rule) -> Rule:
-    """Decorator for a row's own `pull`: a scalar cotangent arrives as the constant array it means."""
+    """Decorator for a row's own `pull`: a scalar cotangent arrives as the array it means."""
 
     def pull_in_full(ct: Any, saved: tuple[Any, ...], node: Node) -> Any:
         if type(ct) in SCALARS and saved[0].shape:
@@ -335,6 +335,11 @@ def bind(
     kwargs: dict[str, Any],
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Split a call's arguments into operands and full parameters, as Python would."""
+    static = len(names) - count
+    if not kwargs and count < len(args) <= len(names):
+        params = {**row.defaults, **dict(zip(names[count:], args[count:], strict=False))}
+        if len(params) == static:
+            return args[:count], params
     if len(args) > len(names):
         raise TypeError(f"{row.name}() takes at most {len(names)} arguments, {len(args)} given")
     given = dict(zip(names, args, strict=False))

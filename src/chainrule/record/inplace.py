@@ -47,9 +47,7 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
         )
         and value.flags.writeable
     ):
-        row.evaluate(
-            value, given, out=value
-        )  # no temporary: the common case of an optimizer's step
+        row.evaluate(value, given, out=value)  # no temporary: the usual step of an optimizer
         note_write(value, name)
         return x
     try:
@@ -61,6 +59,7 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
         store(x, new, name)
     else:
         x._value = new
+        _write_element(x)
     return x
 
 
@@ -99,6 +98,8 @@ def store(x: Variable, new: Any, name: str) -> None:
         note_write(value, name)
     else:
         x._value = new if type(new) is type(value) else value.dtype.type(new)
+        if x._node is None:
+            _write_element(x)
 
 
 def zero(x: Variable) -> Any:
@@ -106,6 +107,7 @@ def zero(x: Variable) -> Any:
     value = x._value
     if type(value) in _ZERO:
         x._value = _ZERO[type(value)]
+        _write_element(x)
     else:
         store(x, 0, "zero_")
     return x
@@ -157,12 +159,25 @@ def assign(x: Any, index: Any, new: Any) -> None:
             + at(user_line())
         ) from None
     note_write(value, "__setitem__")
-    if tracked:
+    if not tracked:
+        _write_element(x)
+    else:
         nodes = (x._node, new._node if isinstance(new, Variable) else None)
         row = set_item.operation  # type: ignore[attr-defined]
         out = record(row, type(x), value, (value, filling), nodes, {"index": index})
         x._node = out._node
         _write_through(x)
+
+
+def _write_element(x: Variable) -> None:
+    """Write an element that was picked from an array back into it: the scalar shares no memory."""
+    if type(x._node) is Leaf:
+        return  # what is a variable by itself was not picked
+    base = getattr(x, "_base", None)
+    if base is not None and (type(x._value) is not ndarray or not x._value.ndim):
+        shown, index = base
+        shown._value[index] = x._value
+        note_write(shown._value, "in-place change of an element")
 
 
 def _write_through(x: Any) -> None:
@@ -171,13 +186,15 @@ def _write_through(x: Any) -> None:
     if base is None:
         return
     shown, index = base
+    if type(x._value) is not ndarray or not x._value.ndim:
+        shown._value[index] = x._value  # an element shares no memory
+        note_write(shown._value, "in-place change of an element")
     row = set_item.operation  # type: ignore[attr-defined]
     nodes = (shown._node, x._node)
     out = record(row, type(shown), shown._value, (shown._value, x._value), nodes, {"index": index})
     shown._node = out._node
     _write_through(shown)
-    again = getitem(shown, index)
-    x._node = again._node
+    x._node = getitem(shown, index)._node
 
 
 def _refuse_leaf(x: Any, name: str) -> None:
@@ -188,9 +205,9 @@ def _refuse_leaf(x: Any, name: str) -> None:
         return
     if getattr(x._node, "shown", None) is not None:
         raise GraphError(
-            f"{name}: an in-place change of a view that requires grad (made by reshape, a transpose "
-            "or the like) is not recorded; change the tensor it was made from, or `.clone()` the "
-            "view" + at(user_line())
+            f"{name}: an in-place change of a view that requires grad (made by reshape, a "
+            "transpose or the like) is not recorded; change the tensor it was made from, or "
+            "`.clone()` the view" + at(user_line())
         )
     if type(x._node) is Leaf:
         raise GraphError(

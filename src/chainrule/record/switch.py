@@ -20,7 +20,10 @@ class Switch:
     __slots__ = ("_before",)
     _before: int  # what to go back to, a bit for each time the block was entered
 
-    def __init__(self) -> None:
+    def __init__(self, function: object = None) -> None:
+        if function is not None:
+            name = type(self).__name__
+            raise TypeError(f"{name} takes no argument; as a decorator write `@{name}()`")
         self._before = 1
 
     def _enter(self, records: bool) -> None:

@@ -62,6 +62,7 @@ def _accumulate(leaf: Leaf, item: tuple[Any, Any], cls: Any) -> None:
         first: Variable = cls()
         first._value = ct
         first._node = None
+        first._base = None
         leaf.grad = first
         return
     grad: Variable = before
