@@ -19,8 +19,10 @@ ndarray: Final[Any] = np.ndarray
 
 def raised(a: Any, b: Any) -> Any:
     """a ** b; cubes as products, which for arrays is far quicker, and what PyTorch does."""
-    if isinstance(b, (int, float)) and b == 3:
-        return a * a * a
+    if type(b) is int or type(b) is float:  # exactly: a NumPy float is a float too
+        exponent: Any = b
+        if exponent == 3:
+            return a * a * a
     return a**b
 
 
