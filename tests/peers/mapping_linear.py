@@ -85,6 +85,11 @@ def _cross_entropy(x: Any, labels: Any) -> Any:
 PRODUCTS: dict[str, Peer] = {
     "convolve": Peer(_convolve),
     "convolve_nd": Peer(_convolve_nd),
+    "correlate_nd": Peer(
+        lambda x, kernel, mode="full": _convolve_nd(
+            x, torch.flip(kernel, tuple(range(kernel.ndim))).conj().resolve_conj(), mode
+        )
+    ),
     "correlate": Peer(_correlate),
     "cross": Peer(
         lambda a, b, axis=-1: torch.linalg.cross(*torch.broadcast_tensors(a, b), dim=axis)

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.ops.contraction import strong_contract
 from chainrule.ops.hot import careful
 from chainrule.ops.indexing import put
-from chainrule.ops.table import S, operation
+from chainrule.ops.table import S, composite, operation
 
 _MODES: Final = ("full", "same", "valid")
 
@@ -148,3 +148,18 @@ def convolve_nd(x: Any, kernel: Any, mode: str = "full") -> Any:
     from scipy.signal import convolve as scipy_convolve  # 0.3 s to import
 
     return scipy_convolve(x, kernel, mode)
+
+
+@composite(
+    samples=[S((5,), (3,)), S((4, 3), (2, 2), mode="same"), S((3, 4, 2), (2, 2, 2), mode="valid")],
+)
+def correlate_nd(x: Any, kernel: Any, mode: str = "full") -> Any:
+    """Cross-correlation over all axes: convolution with the kernel reversed along each, conjugated.
+
+    Modes are those of `convolve_nd`.
+
+    >>> cr.correlate_nd(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), cr.tensor([[1.0, 0.0]]), "valid")
+    tensor([[1.],
+            [3.]])
+    """
+    return convolve_nd(x, np.conj(np.flip(kernel)), mode)

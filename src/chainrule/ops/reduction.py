@@ -252,6 +252,9 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return minimum_reduce(x, axis, None, None, keepdims)
 
 
+amax, amin = max, min  # NumPy's other names
+
+
 # --- exponentials --------------------------------------------------------------------------------
 
 
