@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +13,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.graph.node import hooked
 from chainrule.transforms.backward import gradients
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -35,7 +40,7 @@ def _numbers(tensors: Any) -> list[Any]:
     return [0.0 if t is None else np.asarray(t._value).tolist() for t in tensors]
 
 
-# --- zero times infinity had lost a second derivative ---------------------------------------------
+# --- zero times infinity had lost a second derivative -------------------------------------------
 
 
 def test_rel_entr_and_kl_div_have_their_mixed_second_derivative_where_a_is_zero() -> None:
@@ -60,7 +65,7 @@ def test_betainc_has_its_second_derivative_at_both_ends() -> None:
         np.testing.assert_allclose(second, slope)
 
 
-# --- NaN where there is a limit -------------------------------------------------------------------
+# --- NaN where there is a limit -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_scaled_bessel_functions_vanish_at_infinity() -> None:
     assert special.ive(2, inf) == special.ive(2, -inf) == special.kve(2, inf) == 0
 
 
-# --- second derivatives at a corner ---------------------------------------------------------------
+# --- second derivatives at a corner -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,7 @@ def test_the_hessian_is_zero_where_the_gradient_is_zero_by_convention(
         assert not np.any(np.concatenate([np.ravel(r) for r in row]))
 
 
-# --- partial derivatives in the lower of two precisions -------------------------------------------
+# --- partial derivatives in the lower of two precisions -----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -156,3 +161,249 @@ def test_mixed_precision(function: Any, wide: int) -> None:
     found = gradient(*narrow)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, exact, rtol=1e-13)
+
+
+# --- a gradient shared memory with a value, or with another gradient -----------------------------
+
+
+def variable(data: Any) -> Any:
+    return cr.tensor(data, requires_grad=True)
+
+
+def test_a_gradient_may_be_changed_without_changing_a_value() -> None:
+    """The gradient of sum(a b) by a is b: not b's own memory."""
+    a, b = variable([1.0, 2.0]), variable([3.0, 4.0])
+    g, h = gradients([(a * b).sum()], [a, a])
+    g += 1
+    assert b.tolist() == h.tolist() == [3.0, 4.0]
+    x = variable(np.ones((2, 3)))
+    (g,) = gradients([x.mean(0).sum()], [x])
+    g += 1  # it was a broadcast view, which cannot be written
+
+
+def test_recorded_gradients_do_not_share_memory() -> None:
+    a, b = variable([1.0, 2.0]), variable([3.0, 4.0])
+    ones = cr.tensor([1.0, 1.0])
+    (a + b).backward(ones, create_graph=True)
+    a.grad.zero_()
+    assert b.grad.tolist() == ones.tolist() == [1.0, 1.0]
+    g, h = gradients([a + b], [a, b], [ones], create_graph=True)
+    g += 1
+    assert h.tolist() == ones.tolist() == [1.0, 1.0]
+    a.grad = None
+    (a.reshape(2, 1) ** 2).sum().backward(create_graph=True)
+    a.grad *= 2  # no view, whatever the last step of the walk was
+    assert a.grad.tolist() == [4.0, 8.0]
+
+
+def test_accumulating_in_a_gradient_that_was_kept_is_noticed() -> None:
+    x, w = variable([1.0, 2.0]), variable([1.0, 1.0])
+    (x**2).sum().backward()
+    kept = (w * x.grad).sum()
+    (x**2).sum().backward()
+    with pytest.raises(cr.GraphError, match="changed in place by `backward`"):
+        kept.backward()
+
+
+def test_retained_gradients_have_memory_of_their_own() -> None:
+    x = variable([1.0, 2.0])
+    a, b = x * 1, x * 2
+    a.retain_grad()
+    b.retain_grad()
+    (a + b).sum().backward()
+    a.grad.zero_()
+    assert b.grad.tolist() == [1.0, 1.0]
+
+
+# --- hooks ---------------------------------------------------------------------------------------
+
+
+def test_the_retained_gradient_is_the_one_hooks_leave() -> None:
+    x = variable([1.0])
+    y = x * 2
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10)
+    y.sum().backward()
+    assert y.grad.tolist() == [10.0]
+
+
+def test_a_hook_must_return_a_gradient_of_the_same_shape_and_dtype() -> None:
+    for wrong in (0.0, cr.tensor([1.0]), np.ones((2, 2))):
+        x = variable([1.0, 2.0])
+        x.register_hook(lambda g, wrong=wrong: wrong)
+        with pytest.raises(cr.ShapeError, match="the hook returned shape"):
+            (3 * x).sum().backward()
+    x = variable(np.float32([1.0, 2.0]))
+    x.register_hook(lambda g: g.astype(np.float64))
+    (3 * x).sum().backward()
+    assert x.grad.dtype == np.float32
+    x = variable([1.0, 2.0])
+    x.register_hook(lambda g: g * 1j)
+    with pytest.raises(cr.DtypeError, match="the hook returned dtype"):
+        (3 * x).sum().backward()
+
+
+def test_a_hook_that_holds_its_tensor_dies_with_it() -> None:
+    before = len(hooked)
+    y = variable(np.zeros(3)) * 2
+    alive = weakref.ref(y)
+    y.register_hook(lambda g, y=y: None)
+    del y
+    gc.collect()
+    assert alive() is None
+    assert len(hooked) == before
+
+
+# --- in-place changes that went unnoticed --------------------------------------------------------
+
+
+def test_an_index_by_arrays_gives_no_view() -> None:
+    """NumPy gives a[:, [0, 1]] a base though it is a copy."""
+    x = variable(np.ones((2, 3)))
+    y = x * 1
+    z = y[:, [0, 1]]
+    z *= 2
+    (y.sum() + z.sum()).backward()
+    assert y.tolist() == [[1.0] * 3] * 2
+    assert x.grad.tolist() == [[3.0, 3.0, 1.0]] * 2
+
+
+@pytest.mark.parametrize(
+    "view", [lambda y: cr.split(y, 2)[0], lambda y: cr.unstack(y)[1], lambda y: y.squeeze()]
+)
+def test_views_that_several_results_are_or_the_whole_is(view: Callable[[Any], Any]) -> None:
+    """np.squeeze returns its very argument where there is nothing to squeeze."""
+    y = variable(np.ones((2, 2))) * 1
+    v = view(y)
+    with pytest.raises(cr.GraphError, match="in-place change of a view"):
+        v *= 2
+    assert y.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+def test_results_of_an_operation_with_several_are_protected() -> None:
+    q, r = np.linalg.qr(variable([[1.0, 2.0], [3.0, 4.0]]))
+    q *= 0
+    with pytest.raises(cr.GraphError, match="`qr` needs"):
+        r.sum().backward()
+
+
+@pytest.mark.parametrize("of_leaf", [True, False])
+def test_an_index_changed_since_is_noticed(of_leaf: bool) -> None:
+    x, i = variable([1.0, 2.0, 3.0]), cr.tensor([0])
+    y = x * 1
+    if of_leaf:
+        y = x[i]
+    else:
+        y[i] = 0.0
+    i += 1
+    with pytest.raises(cr.GraphError, match="needs an index or option that was changed"):
+        y.sum().backward()
+
+
+def test_a_numpy_function_that_writes_is_noticed() -> None:
+    for write in (
+        lambda c: np.copyto(c, 5.0),
+        lambda c: np.put(c, [0], 5.0),
+        lambda c: np.add.at(c, [0], 5.0),
+    ):
+        c, x = cr.tensor([1.0, 2.0]), variable([1.0, 1.0])
+        y = (x * c).sum()
+        write(c)
+        with pytest.raises(cr.GraphError, match="changed in place"):
+            y.backward()
+
+
+def test_results_that_no_wanted_rule_reads_may_be_changed() -> None:
+    """The derivative of x / b reads the quotient for b only, that of x ** b the power."""
+    for function in (lambda x: x / 2.0, lambda x: x**2, lambda x: x / np.array([2.0, 2.0])):
+        x = variable([1.0, 1.0])
+        expected = gradients([function(x).sum()], [x])[0].tolist()
+        y = function(x)
+        y += 1
+        y.sum().backward()
+        assert x.grad.tolist() == expected
+    x, b = variable([1.0, 1.0]), variable([2.0, 2.0])
+    y = x / b
+    y += 1
+    with pytest.raises(cr.GraphError, match="`divide` needs"):
+        y.sum().backward()
+
+
+def test_an_element_can_be_put_back() -> None:
+    for x in (cr.tensor([1.0, 2.0]), variable([1.0, 2.0]) * 1):
+        before = x[0]
+        x[0] = 5.0
+        x[0] = before
+        assert x.tolist() == [1.0, 2.0]
+
+
+def test_a_value_with_leading_axes_of_size_one_is_stored() -> None:
+    x, v = variable(np.ones((2, 3))), variable([[2.0]])
+    y = x * 1
+    y[0] = v
+    (y * np.arange(6.0).reshape(2, 3)).sum().backward()
+    assert v.grad.tolist() == [[3.0]]
+
+
+# --- requires_grad and recording -----------------------------------------------------------------
+
+
+def test_freezing_keeps_the_gradient_and_the_graph() -> None:
+    x = variable([1.0, 2.0])
+    (x * 2).sum().backward()
+    later = (x * 3).sum()
+    x.requires_grad_(False)
+    assert x.grad.tolist() == [2.0, 2.0]
+    later.backward(retain_graph=True)  # frozen: passed by
+    assert x.grad.tolist() == [2.0, 2.0]
+    x.requires_grad_(True)
+    later.backward()
+    assert x.grad.tolist() == [5.0, 5.0]
+
+
+def test_deepcopy_copies_the_gradient() -> None:
+    x = variable([1.0, 2.0])
+    (x * 2).sum().backward()
+    y = copy.deepcopy(x)
+    y.grad += 1
+    assert (x.grad.tolist(), y.grad.tolist()) == ([2.0, 2.0], [3.0, 3.0])
+
+
+def test_create_graph_records_under_no_grad() -> None:
+    x = variable(2.0)
+    y = x**3
+    with cr.no_grad():
+        (g,) = gradients([y], [x], create_graph=True)
+        assert not cr.is_grad_enabled()
+    g.backward()
+    assert x.grad.item() == 12.0
+
+
+def test_set_grad_enabled_is_a_decorator() -> None:
+    @cr.set_grad_enabled(False)
+    def double(x: Any) -> Any:
+        return 2 * x
+
+    assert cr.is_grad_enabled()
+    assert not double(variable(1.0)).requires_grad
+    assert cr.is_grad_enabled()
+
+
+def test_a_thread_that_ends_without_recording_leaves_no_trace() -> None:
+    """The next thread may get its identifier."""
+    recording = []
+    for _ in range(3):
+        for work in (
+            lambda: cr.set_grad_enabled(False),
+            lambda: recording.append(cr.is_grad_enabled()),
+        ):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+    assert recording == [True] * 3
+
+
+def test_a_tensor_as_out_is_refused_clearly() -> None:
+    array = np.ones(2)
+    with pytest.raises(cr.DtypeError, match="out="):
+        array += cr.tensor([1.0, 2.0])

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError, MissingDerivative, at, user_line
 from chainrule.graph.node import Variable
+from chainrule.graph.writes import note_write
 from chainrule.ops.table import NUMPY, raw
 
 _REDUCED = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min",
@@ -23,6 +24,11 @@ PLAIN: frozenset[Callable[..., Any]] = frozenset(
     }
 )  # fmt: skip
 """Functions that ask about a value and have no derivative: they are given the plain arrays."""
+
+WRITING: frozenset[Callable[..., Any]] = frozenset(
+    {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}
+)
+"""Functions that write into their first argument."""
 
 _NOTHING = (None, np._NoValue, True)
 
@@ -72,7 +78,7 @@ def _refuse(name: str, kwargs: dict[str, Any]) -> None:
     """Arguments that only make sense for arrays filled in place: absent, or a clear error."""
     for key in ("out", "where", "initial", "dtype", "casting", "order", "subok"):
         value = kwargs.pop(key, None)
-        if key == "out" and isinstance(value, tuple) and value == (None,):
+        if key == "out" and isinstance(value, tuple) and all(v is None for v in value):
             continue
         if not any(value is nothing for nothing in _NOTHING):
             instead = {
@@ -95,6 +101,10 @@ def _unknown(name: str, func: Any, args: Any, kwargs: Any, method: str) -> Any:
             "write it with operations it has, define it with a rule of your own, or `.detach()` "
             "the argument if no derivative is meant" + at(user_line())
         )
+    if kwargs.get("out") is not None or func in WRITING or method == "at":
+        written = kwargs.get("out", args[:1])
+        for v in _leaves(written):
+            note_write(v._value, name)
     cls = next(type(v) for v in _leaves((args, kwargs)))
     call = func if method == "__call__" else getattr(func, method)
     return _wrap(cls, call(*_plain(args), **_plain(kwargs)))

@@ -16,6 +16,7 @@ from chainrule import dispatch
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
 from chainrule.graph.hooks import Handle, add_hook, retain
 from chainrule.graph.node import Leaf, Spec, Variable
+from chainrule.graph.writes import owner
 from chainrule.ops import (
     contraction,
     elementwise,
@@ -190,7 +191,10 @@ class Tensor(Variable):
 
     def __getitem__(self, index: Any) -> Self:
         out = indexing.getitem(self, index)
-        if type(out._value) is not np.ndarray or out._value.base is not None:
+        value = out._value
+        if type(value) is not np.ndarray or (
+            value.base is not None and owner(value) is owner(self._value)
+        ):
             out._base = (self, index)
         return out
 
@@ -215,15 +219,25 @@ class Tensor(Variable):
         """
         if wanted:
             if self._node is None:
-                self._node = leaf(self._value)
+                self._node = self._thawed() or leaf(self._value)
         elif type(self._node) is Leaf:
-            self._node = None
+            self._frozen, self._node = self._node, None
+            self._frozen.frozen = True
         elif self._node is not None:
             raise GraphError(
                 "requires_grad can only be switched off on a leaf; `.detach()` gives this value "
                 "without its history" + at(user_line())
             )
         return self
+
+    def _thawed(self) -> Leaf | None:
+        """The leaf this tensor was before requires_grad was switched off, with its gradient."""
+        node: Leaf | None = getattr(self, "_frozen", None)
+        value = self._value
+        if node is None or (node.spec.shape, node.spec.dtype) != (value.shape, value.dtype):
+            return None
+        node.frozen = False
+        return node
 
     @property
     def is_leaf(self) -> bool:
@@ -431,6 +445,8 @@ class Tensor(Variable):
                 "`.detach()` first" + at(user_line())
             )
         out: Any = _restore(type(self), copying.deepcopy(self._value), type(self._node) is Leaf)
+        if out._node is not None:
+            out.grad = copying.deepcopy(self.grad, memo)
         memo[id(self)] = out
         return out
 

@@ -228,11 +228,7 @@ def _variable(wrap: type[Variable], value: Any, node: Node | None) -> Any:
 
 
 def _run_hooks(node: Node, ct: Any) -> Any:
-    for hook in tuple(hooked[node.order].values()):
-        changed = hook(ct)
-        if changed is not None:
-            ct = changed
-    return ct
+    return node.guard.run(ct)
 
 
 def freed(op: Any) -> GraphError:

@@ -31,8 +31,8 @@ paused: Final[set[int]] = set()
 """Identifiers of the threads that are not recording. Empty nearly always: the test is one load."""
 
 
-hooked: Final[dict[int, dict[int, Callable[..., Any]]]] = {}
-"""Hooks by the order of their node. Nearly always empty, so that walks pay one load for it."""
+hooked: Final[set[int]] = set()
+"""Orders of the nodes with hooks. Nearly always empty, so that walks pay one load for it."""
 
 
 class Node:
@@ -45,9 +45,7 @@ class Node:
     saved: tuple[Any, ...] | None  # result and operands, each a value or a Spec; None once freed
     params: dict[str, Any]
     order: int
-    guard: (
-        Any  # set only where a hook was registered: dies with the node, and takes the hooks along
-    )
+    guard: Any  # set only where a hook was registered: holds the hooks, and dies with the node
     shown: Callable[[], Any]  # set only where the result is a view: weak reference to the memory
 
     def __repr__(self) -> str:
@@ -57,10 +55,11 @@ class Node:
 class Leaf(Node):
     """Where a derivative is wanted: a node without operation that collects the gradient."""
 
-    __slots__ = ("grad", "spec")
+    __slots__ = ("frozen", "grad", "spec")
 
     grad: Any
     spec: Any
+    frozen: bool  # requires_grad was switched off since: `backward` passes it by
 
     def __init__(self, spec: Spec) -> None:
         self.op = None
@@ -70,18 +69,20 @@ class Leaf(Node):
         self.order = next_order()
         self.grad = None
         self.spec = spec
+        self.frozen = False
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Variable:
     """A value and the node that produced it. `Tensor` is this class with methods."""
 
-    __slots__ = ("_base", "_node", "_value")
+    __slots__ = ("_base", "_frozen", "_node", "_value")
 
     _value: Any  # np.ndarray, or a NumPy scalar for zero dimensions (five times faster)
     _node: Node | None
     _promote: ClassVar[Any] = None  # a class of Tensor may have promotion rules of its own
     _base: Any  # set only on views: (variable it shows, index), so that writes go through
+    _frozen: Any  # set only where requires_grad was switched off: the leaf, to take up again
 
     @property
     def grad(self) -> Any:
@@ -89,7 +90,10 @@ class Variable:
         node = self._node
         if isinstance(node, Leaf):
             return node.grad
-        if node is None or not hooked:
+        if node is None:
+            frozen = getattr(self, "_frozen", None)
+            return None if frozen is None else frozen.grad
+        if not hooked:
             return None
         guard = getattr(node, "guard", None)  # see graph.hooks.retain
         return None if guard is None else guard.gradient

@@ -57,18 +57,34 @@ def check_written(node: Node, user: int) -> None:
     memory that was written between then and its use by the node of order `user`.
     """
     assert node.saved is not None
-    keeps = node.op.keeps
     for i, value in enumerate(node.saved):
-        needed = not keeps or keeps[min(i, len(keeps) - 1)]  # small arrays are kept without need
-        if needed and type(value) is np.ndarray:
-            entry = _write_to(owner(value))
-            if entry is not None and entry[1] > node.order:
-                raise _overwritten(node, f"a value of shape {list(value.shape)} that", entry)
+        entry = _written_since(node, value)
+        if entry is not None and node.op.reads(node, i):
+            what = f"of shape {list(value.shape)}" if type(value) is np.ndarray else "of several"
+            raise _overwritten(node, f"a value {what} that", entry)
+    for value in node.params.values() if node.op.kind != "elementwise" else ():
+        entry = _written_since(node, value)
+        if entry is not None:
+            raise _overwritten(node, "an index or option that", entry)
     shown: Callable[[], Any] | None = getattr(node, "shown", None)
     if shown is not None:
         entry = _write_to(shown())
         if entry is not None and node.order < entry[1] < user:
             raise _overwritten(node, "the value of a view that", entry)
+
+
+def _written_since(node: Node, value: Any) -> tuple[Any, int, str, tuple[str, int]] | None:
+    """The write to an array, or to one of a tuple of them, after the node was recorded."""
+    if type(value) is tuple:  # the results of an operation with several, or the parts of an index
+        for part in value:
+            entry = _written_since(node, part)
+            if entry is not None:
+                return entry
+    elif type(value) is np.ndarray:
+        entry = _write_to(owner(value))
+        if entry is not None and entry[1] > node.order:
+            return entry
+    return None
 
 
 def _overwritten(node: Node, what: str, entry: tuple[Any, int, str, tuple[str, int]]) -> GraphError:

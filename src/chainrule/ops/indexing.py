@@ -271,6 +271,9 @@ def _set_kept(ct: Any, _y: Any, _x: Any, _value: Any, index: Index) -> Any:
 
 def _set_value(ct: Any, _y: Any, _x: Any, _value: Any, index: Index) -> Any:
     g = getitem(ct, index)
+    extra = len(_value.shape) - len(g.shape) if hasattr(_value, "shape") else 0
+    if extra > 0:  # NumPy stores [[1, 2]] where there is room for [1, 2]
+        g = g[(None,) * extra]
     return np.where(last_writers(index, _y.shape), g, 0) if may_repeat(index) else g
 
 

@@ -90,10 +90,19 @@ def record(
             if i < last:
                 i += 1
         node.saved = tuple(saved)
-        if type(value) is ndarray and value.base is not None and row.kind == "movement":
-            node.shown = weakref.ref(owner(value))
+        if row.kind == "movement" and type(value) is ndarray:
+            note_shown(node, value, values[0])
         out._node = node
     return out
+
+
+def note_shown(node: Node, value: Any, operand: Any) -> None:
+    """Note on a node that its result shows the memory of an operand, where it does."""
+    if value.base is None and value is not operand:
+        return
+    memory = owner(value)  # of an index by arrays it is a copy, though one with a base
+    if type(operand) is not ndarray or owner(operand) is memory:
+        node.shown = weakref.ref(memory)
 
 
 def is_recording(nodes: Sequence[Any]) -> bool:

@@ -22,6 +22,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
+import numpy as np
+
 from chainrule.graph.node import Cotangents, Node, Spec, Variable, next_order
 from chainrule.ops import hot
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, describe, explain
@@ -33,6 +35,7 @@ from chainrule.ops.recording import (
     general,
     is_recording,
     kept,
+    note_shown,
     raw,
     record,
     settle,
@@ -179,11 +182,27 @@ class Operation:
                 node.op, node.inputs = SELECT, (whole,)
                 node.params, node.order = {"index": index, "count": len(results)}, next_order()
                 node.saved = (Spec(result), None)
+                if self.kind == "movement" and isinstance(result, np.ndarray):
+                    note_shown(node, result, values[0])
             outs.append(out)
         return type(value)(*outs) if hasattr(value, "_fields") else tuple(outs)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
+
+    def reads(self, node: Node, i: int) -> bool:
+        """Whether a rule that `node` needs reads value `i` of (result, *operands): others are kept
+        as well, small ones and those for operands that need no derivative.
+        """
+        if self.keeps and not self.keeps[min(i, len(self.keeps) - 1)]:
+            return False
+        if callable(self.reverse):
+            return True
+        count = 1 + len(node.inputs)
+        rules = self.partials or self.reverse
+        wanted = [r for n, r in zip(node.inputs, rules, strict=True) if n is not None]
+        read = needs(wanted, count) if self.partials else needs(wanted, 1 + count)[1:]
+        return read[i]
 
     def missing(self, operand: int) -> str | None:
         """Why there is no derivative in this operand, or None where there is one."""

@@ -127,6 +127,7 @@ def assign(x: Any, index: Any, new: Any) -> None:
         isinstance(new, Variable)
         and getattr(new, "_base", (None,))[0] is x
         and new._base[1] is index
+        and _is_written(x, new, index)
     ):
         return  # the tail of `x[i] += v`: the view has written through already
     value = x._value
@@ -167,6 +168,16 @@ def assign(x: Any, index: Any, new: Any) -> None:
         out = record(row, type(x), value, (value, filling), nodes, {"index": index})
         x._node = out._node
         _write_through(x)
+
+
+def _is_written(x: Any, view: Any, index: Any) -> bool:
+    """Whether x has at an index the value of a view picked there, and that view's history."""
+    if type(view._value) is not ndarray and x._value[index] != view._value:
+        return False
+    node = view._node
+    if node is None:
+        return x._node is None
+    return bool(node.inputs) and node.inputs[0] is x._node
 
 
 def _write_element(x: Variable) -> None:

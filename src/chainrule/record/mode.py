@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from _thread import get_ident
+from collections.abc import Callable
 from types import TracebackType
+from typing import ParamSpec, TypeVar
 
 from chainrule.graph.node import paused
 from chainrule.record.switch import Pause, Record
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def is_grad_enabled() -> bool:
@@ -44,12 +51,39 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
     ) -> None:
         _switch(self._before[-1])
 
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """The function, run inside a block of this kind; only it is affected."""
+        _switch(self._before[-1])
+        switch, mode = type(self), self._mode
+
+        @functools.wraps(function)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            with switch(mode):
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class _Thread:
+    """Dies with its thread, whose identifier the next thread may get."""
+
+    def __init__(self) -> None:
+        self._ident = get_ident()
+
+    def __del__(self) -> None:
+        paused.discard(self._ident)
+
+
+_this_thread = threading.local()
+
 
 def _switch(on: bool) -> None:
     if on:
         paused.discard(get_ident())
     else:
         paused.add(get_ident())
+        if not hasattr(_this_thread, "end"):
+            _this_thread.end = _Thread()
 
 
 class no_grad(Pause):  # noqa: N801 - PyTorch's name

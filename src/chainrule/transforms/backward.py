@@ -11,6 +11,9 @@ import numpy as np
 from chainrule.derive.reverse import reverse
 from chainrule.errors import GraphError, ShapeError, at, user_line
 from chainrule.graph.node import Leaf, Variable
+from chainrule.graph.writes import note_write
+from chainrule.ops.movement import copy
+from chainrule.record.switch import Record
 
 _ONE = {t: t(1) for t in (np.float64, np.float32, np.complex128, np.complex64)}
 """The cotangent of a scalar, made beforehand: making it takes longer than looking it up."""
@@ -33,31 +36,72 @@ def backward(
     else:
         ct = _cotangent("backward", output, gradient, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
-    found = reverse(((node, ct),), None, cls if create_graph else None, keep)
+    roots = ((node, ct),)
+    found = _recorded(roots, None, cls, keep) if create_graph else reverse(roots, None, None, keep)
     while found:
         item = found.popitem()  # so that nothing else holds the cotangent
         leaf = item[0]
-        if isinstance(leaf, Leaf):
+        if isinstance(leaf, Leaf) and not leaf.frozen:
             _accumulate(leaf, item, cls)
+
+
+def _recorded(roots: Any, wanted: Any, cls: type[Variable], keep: bool) -> dict[Any, Any]:
+    """A walk that is recorded in its turn, in a `no_grad` block as well."""
+    with Record():
+        return reverse(roots, wanted, cls, keep)
 
 
 def _references(item: tuple[Any, Any]) -> int:
     return sys.getrefcount(item[1])
 
 
+def _holders(grad: Variable) -> int:
+    return sys.getrefcount(grad._value)
+
+
+def _wrapped(cls: type[Variable], value: Any) -> Variable:
+    out = cls()
+    out._value = value
+    out._node = None
+    return out
+
+
 _OWN = _references((None, np.zeros(1)))
 """References to an array that nothing but its item in the result of the walk holds."""
+
+_ALONE = _holders(_wrapped(Variable, np.zeros(1)))
+"""References to the array of a gradient that nothing else holds."""
+
+
+def _own(item: tuple[Any, Any], references: int) -> Any:
+    """The cotangent of an item, copied where it is an array that something else keeps too (another
+    leaf's gradient, a value, the caller's cotangent), or that shows other memory: a gradient must
+    be its own.
+    """
+    shared = type(item[1]) is np.ndarray and (
+        _references(item) > references or item[1].base is not None
+    )
+    return item[1].copy() if shared else item[1]
+
+
+def _separate(g: Variable) -> Variable:
+    """A recorded gradient in memory of its own, with its history."""
+    if type(g._value) is not np.ndarray:
+        return g
+    if getattr(g._node, "shown", None) is not None:
+        with Record():
+            return copy(g)
+    out = _wrapped(type(g), g._value.copy())
+    out._node = g._node
+    return out
 
 
 def _accumulate(leaf: Leaf, item: tuple[Any, Any], cls: Any) -> None:
     before = leaf.grad
-    # an array kept elsewhere too (another leaf's gradient, a value, the caller's cotangent), or one
-    # that shows other memory, is copied: the gradient must be its own
-    shared = type(item[1]) is np.ndarray and (_references(item) > _OWN or item[1].base is not None)
-    ct = item[1].copy() if shared else item[1]
-    if isinstance(ct, Variable):
-        leaf.grad = ct if before is None else before + ct
+    if isinstance(item[1], Variable):
+        leaf.grad = _separate(item[1]) if before is None else before + item[1]
         return
+    ct = _own(item, _OWN)
     if before is None:
         first: Variable = cls()
         first._value = ct
@@ -70,6 +114,8 @@ def _accumulate(leaf: Leaf, item: tuple[Any, Any], cls: Any) -> None:
         leaf.grad = before + ct
     elif type(grad._value) is np.ndarray:
         grad._value += ct
+        if _holders(grad) > _ALONE:  # some node may have kept it
+            note_write(grad._value, "backward")
     else:
         grad._value = grad._value + ct
 
@@ -101,16 +147,15 @@ def gradients(
                 "computing the output" + at(user_line())
             )
     cls = type(outputs[0])
-    found = reverse(
-        roots,
-        [x._node for x in inputs],
-        wrap=cls if create_graph else None,
-        keep=create_graph if retain_graph is None else retain_graph,
+    keep = create_graph if retain_graph is None else retain_graph
+    wanted = [x._node for x in inputs]
+    found = (
+        _recorded(roots, wanted, cls, keep) if create_graph else reverse(roots, wanted, None, keep)
     )
     out: list[Any] = []
     for i, x in enumerate(inputs):
-        g = found.get(x._node)
-        if g is None:
+        item = (x._node, found.get(x._node))
+        if item[1] is None:
             if not allow_unused:
                 raise GraphError(
                     f"grad: the output does not depend on input {i} "
@@ -118,16 +163,11 @@ def gradients(
                     + at(user_line())
                 )
             out.append(None)
+        elif isinstance(item[1], Variable):
+            out.append(_separate(item[1]))
         else:
-            out.append(g if isinstance(g, Variable) else _wrapped(cls, g))
+            out.append(_wrapped(cls, _own(item, _OWN + 1)))  # the walk's result holds it as well
     return tuple(out)
-
-
-def _wrapped(cls: type[Variable], value: Any) -> Variable:
-    out = cls()
-    out._value = value
-    out._node = None
-    return out
 
 
 def _cotangent(name: str, output: Any, given: Any, as_variable: bool) -> Any:
