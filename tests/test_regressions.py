@@ -407,3 +407,58 @@ def test_a_tensor_as_out_is_refused_clearly() -> None:
     array = np.ones(2)
     with pytest.raises(cr.DtypeError, match="out="):
         array += cr.tensor([1.0, 2.0])
+
+
+# --- views of a tensor that was changed in place since -------------------------------------------
+
+
+def test_a_view_is_changed_in_place_with_the_history_its_tensor_has_by_now() -> None:
+    def twice(y: Any) -> None:
+        v, w = y[0:2], y[1:3]
+        y *= 3
+        v *= 2
+        w[0] = 1.0
+
+    def nested(y: Any) -> None:
+        v = y[0:2]
+        w = v[0:1]
+        y *= 3
+        w *= 2
+
+    def without_recording(y: Any) -> None:
+        with cr.no_grad():
+            v = y[0:1]
+        v *= 6
+
+    for change, expected in (
+        (twice, [6.0, 0.0, 3.0]),
+        (nested, [6.0, 3.0, 3.0]),
+        (without_recording, [6.0, 1.0, 1.0]),
+    ):
+        x = variable([1.0, 2.0, 3.0])
+        y = x * 1
+        change(y)
+        y.sum().backward()
+        assert x.grad.tolist() == expected
+
+
+def test_a_view_picked_before_its_tensor_was_recorded() -> None:
+    x, y = variable(2.0), cr.tensor([0.0, 0.0, 1.0])
+    v, w = y[0:1], y[1:2]
+    y[0] = x
+    y[1] = x
+    v *= 3
+    w.zero_()
+    y.sum().backward()
+    assert x.grad.item() == 3.0
+
+
+def test_a_stale_view_is_noticed_whatever_was_written_later() -> None:
+    x = variable([1.0, 2.0])
+    y = x * 1
+    v = y[0:1]
+    y *= 2
+    z = v.sum()
+    y += 1
+    with pytest.raises(cr.GraphError, match="the value of a view"):
+        z.backward()

@@ -174,10 +174,7 @@ class Tensor(Variable):
 
     def zero_(self) -> Self:
         """Set every element to zero, in place."""
-        if self._node is None:
-            return zero(self)
-        assign(self, ..., 0)
-        return self
+        return zero(self)
 
     def fill_(self, value: Any) -> Self:
         """Set every element to `value`, in place."""
@@ -193,7 +190,8 @@ class Tensor(Variable):
         out = indexing.getitem(self, index)
         value = out._value
         if type(value) is not np.ndarray or (
-            value.base is not None and owner(value) is owner(self._value)
+            value.base is not None
+            and (value.base is self._value or owner(value) is owner(self._value))
         ):
             out._base = (self, index)
         return out

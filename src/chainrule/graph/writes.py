@@ -8,6 +8,7 @@ values that are no longer those it was recorded with. Nothing is paid where noth
 from __future__ import annotations
 
 import weakref
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,13 @@ from chainrule.graph.node import Node, next_order
 newest = 0
 """Order of the newest write; a node recorded after it needs no check."""
 
-_written: dict[int, tuple[Any, int, str, tuple[str, int]]] = {}
-"""id of the owning array -> (weak reference to it, order, operation, the user's line)."""
+Entry = tuple[Any, int, str, tuple[str, int], list[int]]
+"""Weak reference to the owning array, order of the latest write to it, operation, the user's line,
+and the orders of all recorded writes, after each of which its views stand for other values.
+"""
+
+_written: dict[int, Entry] = {}
+"""The writes by the id of the owning array."""
 
 _MANY = 4096
 """At this many entries those of arrays that are gone are dropped."""
@@ -33,7 +39,7 @@ def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array
 
 
-def note_write(array: Any, operation: str) -> None:
+def note_write(array: Any, operation: str, recorded: bool = False) -> None:
     """File a write into `array` (a scalar is rebound, not written, and needs no note)."""
     global newest  # noqa: PLW0603 - read by every walk, where an attribute costs less than a call
     if type(array) is not np.ndarray:
@@ -43,10 +49,14 @@ def note_write(array: Any, operation: str) -> None:
     if len(_written) > _MANY:
         for key in [k for k, entry in list(_written.items()) if entry[0]() is None]:
             _written.pop(key, None)
-    _written[id(memory)] = (weakref.ref(memory), newest, operation, user_line())
+    before = _write_to(memory)
+    orders = [] if before is None else before[4]
+    if recorded:
+        orders.append(newest)
+    _written[id(memory)] = (weakref.ref(memory), newest, operation, user_line(), orders)
 
 
-def _write_to(memory: Any) -> tuple[Any, int, str, tuple[str, int]] | None:
+def _write_to(memory: Any) -> Entry | None:
     """The latest write to the memory an array owns, or None."""
     entry = _written.get(id(memory))
     return entry if entry is not None and entry[0]() is memory else None
@@ -69,11 +79,17 @@ def check_written(node: Node, user: int) -> None:
     shown: Callable[[], Any] | None = getattr(node, "shown", None)
     if shown is not None:
         entry = _write_to(shown())
-        if entry is not None and node.order < entry[1] < user:
+        if entry is not None and (node.order < entry[1] < user or _between(node, entry[4], user)):
             raise _overwritten(node, "the value of a view that", entry)
 
 
-def _written_since(node: Node, value: Any) -> tuple[Any, int, str, tuple[str, int]] | None:
+def _between(node: Node, orders: list[int], user: int) -> bool:
+    """Whether one of some writes came after a node and before its user."""
+    i = bisect_right(orders, node.order)
+    return i < len(orders) and orders[i] < user
+
+
+def _written_since(node: Node, value: Any) -> Entry | None:
     """The write to an array, or to one of a tuple of them, after the node was recorded."""
     if type(value) is tuple:  # the results of an operation with several, or the parts of an index
         for part in value:
@@ -87,7 +103,7 @@ def _written_since(node: Node, value: Any) -> tuple[Any, int, str, tuple[str, in
     return None
 
 
-def _overwritten(node: Node, what: str, entry: tuple[Any, int, str, tuple[str, int]]) -> GraphError:
+def _overwritten(node: Node, what: str, entry: Entry) -> GraphError:
     return GraphError(
         f"the derivative of `{node.op.name}` needs {what} was changed in place by "
         f"`{entry[2]}` since; use the out-of-place form (`x = x + y`), or `.clone()` the value "

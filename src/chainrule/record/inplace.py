@@ -31,6 +31,7 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
     """`x op= other`: x becomes row(x, other), in its own memory; `evaluate` is the operator."""
     if not isinstance(x, Variable):
         raise TypeError(name)
+    _renew(x)
     value = x._value
     tracked = x._node is not None or (isinstance(other, Variable) and other._node is not None)
     if tracked and not (paused and get_ident() in paused):
@@ -67,6 +68,7 @@ def replace(
     x: Variable, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
 ) -> Any:
     """x becomes function(x, *args), in its own memory."""
+    _renew(x)
     value = x._value
     before: Variable = type(x)()
     before._value = value
@@ -78,15 +80,16 @@ def replace(
             before._value = value.copy()  # the operation may keep it, and the memory is written
     result = function(before, *args, **kwargs)
     _check_same(value, result._value, name)
-    store(x, result._value, name)
-    if result._node is not None:
+    recorded = result._node is not None
+    store(x, result._value, name, recorded)
+    if recorded:
         x._node = result._node
-        _write_through(x)
+        _write_through(x, name)
     return x
 
 
-def store(x: Variable, new: Any, name: str) -> None:
-    """Write `new` into x's memory (a scalar is rebound), filing the write."""
+def store(x: Variable, new: Any, name: str, recorded: bool = False) -> None:
+    """Write `new` into x's memory (a scalar is rebound), filing the write if it is not recorded."""
     value = x._value
     if type(value) is ndarray:
         if not value.flags.writeable:
@@ -95,17 +98,21 @@ def store(x: Variable, new: Any, name: str) -> None:
             value.fill(new)
         else:
             value[...] = new
-        note_write(value, name)
+        if not recorded:
+            note_write(value, name)
     else:
         x._value = new if type(new) is type(value) else value.dtype.type(new)
-        if x._node is None:
+        if not recorded:
             _write_element(x)
 
 
 def zero(x: Variable) -> Any:
-    """Set every element of an unrecorded tensor to zero."""
+    """Set every element to zero."""
+    _renew(x)
     value = x._value
-    if type(value) in _ZERO:
+    if x._node is not None:
+        assign(x, ..., 0)
+    elif type(value) in _ZERO:
         x._value = _ZERO[type(value)]
         _write_element(x)
     else:
@@ -130,6 +137,7 @@ def assign(x: Any, index: Any, new: Any) -> None:
         and _is_written(x, new, index)
     ):
         return  # the tail of `x[i] += v`: the view has written through already
+    _renew(x)
     value = x._value
     recording = not (paused and get_ident() in paused)
     tracked = recording and (x._node is not None or _tracked(new))
@@ -159,20 +167,38 @@ def assign(x: Any, index: Any, new: Any) -> None:
             f"__setitem__: cannot store {describe(filling)} in {describe(value)}: {error}"
             + at(user_line())
         ) from None
-    note_write(value, "__setitem__")
     if not tracked:
+        note_write(value, "__setitem__")
         _write_element(x)
     else:
         nodes = (x._node, new._node if isinstance(new, Variable) else None)
         row = set_item.operation  # type: ignore[attr-defined]
         out = record(row, type(x), value, (value, filling), nodes, {"index": index})
         x._node = out._node
-        _write_through(x)
+        _write_through(x, "__setitem__")
+
+
+def _renew(x: Any) -> None:
+    """Give a view the history of what it shows, which may have been changed in place since."""
+    if _is_element(x) or x._value.base is None or (paused and get_ident() in paused):
+        return
+    base = getattr(x, "_base", None)
+    if base is None:
+        return
+    shown, index = base
+    _renew(shown)
+    node = x._node
+    if (
+        shown._node is not None
+        and type(node) is not Leaf
+        and (node is None or node.inputs[0] is not shown._node)
+    ):
+        x._node = getitem(shown, index)._node
 
 
 def _is_written(x: Any, view: Any, index: Any) -> bool:
     """Whether x has at an index the value of a view picked there, and that view's history."""
-    if type(view._value) is not ndarray and x._value[index] != view._value:
+    if _is_element(view) and x._value[index] != view._value:
         return False
     node = view._node
     if node is None:
@@ -180,32 +206,48 @@ def _is_written(x: Any, view: Any, index: Any) -> bool:
     return bool(node.inputs) and node.inputs[0] is x._node
 
 
+def _is_element(view: Any) -> bool:
+    """Whether a view is one element of what it shows, which shares no memory with it."""
+    return type(view._value) is not ndarray or not view._value.ndim
+
+
 def _write_element(x: Variable) -> None:
     """Write an element that was picked from an array back into it: the scalar shares no memory."""
     if type(x._node) is Leaf:
         return  # what is a variable by itself was not picked
     base = getattr(x, "_base", None)
-    if base is not None and (type(x._value) is not ndarray or not x._value.ndim):
+    if base is not None and _is_element(x):
         shown, index = base
         shown._value[index] = x._value
         note_write(shown._value, "in-place change of an element")
 
 
-def _write_through(x: Any) -> None:
-    """Tell the tensor that a view shows of the view's new node (its memory has changed already)."""
-    base = getattr(x, "_base", None)
-    if base is None:
-        return
-    shown, index = base
-    if type(x._value) is not ndarray or not x._value.ndim:
-        shown._value[index] = x._value  # an element shares no memory
-        note_write(shown._value, "in-place change of an element")
+def _write_through(x: Any, name: str) -> None:
+    """File a recorded write, and tell the tensors that a view shows of its new node.
+
+    The write is numbered between the nodes that still mean the values before it and those that give
+    the views their new history.
+    """
     row = set_item.operation  # type: ignore[attr-defined]
-    nodes = (shown._node, x._node)
-    out = record(row, type(shown), shown._value, (shown._value, x._value), nodes, {"index": index})
-    shown._node = out._node
-    _write_through(shown)
-    x._node = getitem(shown, index)._node
+    views: list[Any] = []
+    base = getattr(x, "_base", None)
+    while base is not None:
+        shown, index = base
+        if _is_element(x):
+            shown._value[index] = x._value
+        nodes = (shown._node, x._node)
+        out = record(
+            row, type(shown), shown._value, (shown._value, x._value), nodes, {"index": index}
+        )
+        shown._node = out._node
+        views.append(x)
+        x = shown
+        base = getattr(x, "_base", None)
+    note_write(x._value, name, True)
+    while views:
+        view = views.pop()
+        shown, index = view._base
+        view._node = getitem(shown, index)._node
 
 
 def _refuse_leaf(x: Any, name: str) -> None:
