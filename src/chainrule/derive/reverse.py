@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
-from chainrule.errors import GraphError, NaNError
+from chainrule.errors import GraphError, NaNError, at, user_line
 from chainrule.graph import writes
 from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked, next_order
 from chainrule.graph.writes import check_written
@@ -236,6 +236,7 @@ def freed(op: Any) -> GraphError:
     return GraphError(
         f"backward through `{op.name}` a second time: the values it kept were released by the "
         "first pass. Pass retain_graph=True to the first backward(), or compute the function again."
+        + at(user_line())
     )
 
 
@@ -246,5 +247,5 @@ def watch_for_nan(op: Any, g: Any) -> None:
         raise NaNError(
             f"the derivative of `{op.name}` gave a NaN (shape {list(np.shape(value))}); look at "
             "the values that operation was given: a division by zero, an infinity, or a point "
-            "where the function is not defined"
+            "where the function is not defined" + at(user_line())
         )
