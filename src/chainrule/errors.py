@@ -32,6 +32,14 @@ class GraphError(ChainruleError, RuntimeError):
     """A derivative asked of a graph that cannot give it: freed, overwritten, or never recorded."""
 
 
+class TracedValueError(ChainruleError, TypeError):
+    """A number asked of a traced value, which has none until its graph is run."""
+
+
+class StructureError(ChainruleError, TypeError):
+    """Containers of arrays that are not nested as they should be."""
+
+
 class MissingDerivative(ChainruleError, NotImplementedError):
     """The operation has a value but no derivative in the argument asked for."""
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.floating import quiet
-from chainrule.derive.reverse import as_variables, freed, reverse
+from chainrule.derive.reverse import as_variables, depends, freed, reverse
 from chainrule.errors import MissingDerivative
 from chainrule.graph.node import Leaf, Node, Spec, Variable
+from chainrule.ops.complaints import check_rules
 from chainrule.ops.hot import times
 from chainrule.ops.table import SELECT, ZERO, Operation, zeros_like
 
@@ -26,19 +27,23 @@ def forward(
     cls: type[Variable],
     *,
     recorded: bool = False,
+    outside: list[Node] | None = None,
 ) -> list[Any]:
     """Tangents of the outputs, given those of some nodes; None where an output depends on none.
 
     With `recorded` the rules run on Tensors of class `cls`, so the result can be differentiated.
+    Tangents that are traced Tensors give a traced result. `outside` collects nodes that the outputs
+    depend on besides: with respect to those the result is not constant.
     """
     known: dict[Node, Any] = dict(tangents)
     with quiet():
-        for node in between(outputs, tangents):
+        for node in between(outputs, tangents, outside):
             if node.saved is None:
                 raise freed(node.op)
             moving = [None if n is None else known.get(n) for n in node.inputs]
-            if all(t is None for t in moving):
+            if all(t is None for t in moving) or not depends(node, known):
                 continue
+            moving = _narrowed(node, moving)
             saved = as_variables(cls, node) if recorded else node.saved
             tangent = push(node.op, moving, saved, node, cls, recorded)
             if tangent is not None:
@@ -46,14 +51,34 @@ def forward(
     return [known.get(node) for node in outputs]
 
 
-def between(outputs: Sequence[Node], sources: Mapping[Node, Any]) -> list[Node]:
+def _narrowed(node: Node, moving: list[Any]) -> list[Any]:
+    """Tangents of the operands, less those in which the derivative is zero."""
+    row = node.op
+    if callable(row.reverse):
+        return moving
+    assert node.saved is not None
+    check_rules(
+        row,
+        [None if t is None else n for n, t in zip(node.inputs, moving, strict=True)],
+        node.saved[1:],
+    )
+    return [None if r is ZERO else t for r, t in zip(row.reverse, moving, strict=True)]
+
+
+def between(
+    outputs: Sequence[Node], sources: Mapping[Node, Any], outside: list[Node] | None = None
+) -> list[Node]:
     """Operation nodes the outputs depend on and that are younger than the sources, oldest first."""
     oldest = min((n.order for n in sources), default=0)
     seen: set[Node] = set()
     stack = list(outputs)
     while stack:
         node = stack.pop()
-        if node in seen or node in sources or node.op is None or node.order < oldest:
+        if node in seen or node in sources:
+            continue
+        if node.op is None or node.order < oldest:
+            if outside is not None:
+                outside.append(node)
             continue
         seen.add(node)
         stack.extend(n for n in node.inputs if n is not None)

@@ -16,11 +16,12 @@ import numpy as np
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.errors import GraphError, NaNError, at, user_line
 from chainrule.graph import writes
-from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked, next_order
+from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, hooked
 from chainrule.graph.writes import check_written
+from chainrule.ops.complaints import check_rules
 from chainrule.ops.hot import careful
-from chainrule.ops.recording import SCALARS, everywhere
-from chainrule.ops.table import SELECT
+from chainrule.ops.recording import SCALARS, everywhere, selected
+from chainrule.ops.table import SELECT, ZERO
 
 ndarray: Final[Any] = np.ndarray
 
@@ -30,21 +31,25 @@ def reverse(
     wanted: Sequence[Node] | None = None,
     wrap: type[Variable] | None = None,
     keep: bool = False,
+    outside: list[Node] | None = None,
 ) -> dict[Node, Any]:
     """Cotangents of the leaves, or of the `wanted` nodes, given those of the roots.
 
     With `wrap` (a class of Tensor) the rules run on Tensors and are recorded in their turn, so the
     result can be differentiated again. Without `keep` the values that nodes kept are released.
+    Roots' cotangents that are traced Tensors give a traced result. `outside` collects nodes beyond
+    the wanted ones that the roots depend on: with respect to those the result is not constant.
 
     A zero cotangent that meets an infinite partial derivative stays zero: the walk first runs with
     plain products and with NumPy told to raise at 0 * inf, and is repeated with the strong product
     (`ops.family.strong_multiply`) in the rare case that it raises, or that a NaN comes out of it.
     Recorded walks always use the strong product.
     """
-    if wrap is None and not careful:
+    traced = bool(roots) and isinstance(roots[0][1], Variable)
+    if wrap is None and not careful and not traced:
         token = enter(INVALID_RAISES)
         try:
-            return _walk(roots, wanted, None, keep, False)
+            return _walk(roots, wanted, None, keep, False, None, outside)
         except (FloatingPointError, _Again):
             pass
         finally:
@@ -54,7 +59,8 @@ def reverse(
     careful.add(ident)
     try:
         with quiet():
-            return _walk(roots, wanted, wrap, keep, True)
+            active = None if wanted is None or wrap is None else _active(roots, wanted)
+            return _walk(roots, wanted, wrap, keep, True, active, outside)
     finally:
         if not nested:
             careful.discard(ident)
@@ -72,6 +78,8 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
     wrap: type[Variable] | None,
     keep: bool,
     final: bool,
+    active: set[Node] | None,
+    outside: list[Node] | None,
 ) -> dict[Node, Any]:
     cotangents: dict[Node, Any] = {}
     found: dict[Node, Any] = {}
@@ -87,6 +95,8 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
     for root in roots:
         node: Node = root[0]
         ct = root[1]
+        if active is not None and node not in active:
+            continue
         if node in cotangents:
             cotangents[node] = cotangents[node] + ct
         elif node.op is None:
@@ -124,6 +134,8 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
             saved = as_variables(wrap, node)
         visited.append(node)
         i = 0
+        if active is not None:
+            node = _narrowed(node, active)
         gs = node.op.pull(ct, saved, node)
         for n in node.inputs:
             g = gs[i]
@@ -134,6 +146,8 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
                 watch(node.op, g)
             if n.op is None:
                 found[n] = found[n] + g if n in found else g
+                if outside is not None and targets is not None and n not in targets:
+                    outside.append(n)
             elif n in cotangents:
                 cotangents[n] = cotangents[n] + g
             elif n.order >= oldest:
@@ -144,9 +158,11 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
                     following = n
                 else:
                     heappush(heap, (-n.order, n))
+            elif outside is not None:
+                outside.append(n)
     for leaf, g in found.items():  # changes values only, so the iteration stays valid
         if leaf.op is None:
-            if type(g) is not ndarray:
+            if type(g) is not ndarray and not isinstance(g, Variable):
                 g = in_full(g, leaf)
                 found[leaf] = g
             if hooked and leaf.order in hooked:
@@ -161,6 +177,60 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
             if node.op is not SELECT:
                 node.saved = None
     return found
+
+
+def _active(roots: Sequence[tuple[Node, Any]], wanted: Sequence[Node]) -> set[Node]:
+    """The nodes that lie between the roots and the wanted ones, with a derivative all the way."""
+    oldest = min([n.order for n in wanted], default=0)
+    seen: set[Node] = set()
+    stack = [root[0] for root in roots]
+    while stack:
+        node = stack.pop()
+        if node not in seen and node.order >= oldest:
+            seen.add(node)
+            stack.extend([n for n in node.inputs if n is not None])
+    active = set(wanted)
+    for node in sorted(seen, key=_order):
+        if node.op is not None and depends(node, active):
+            active.add(node)
+    return active
+
+
+def _order(node: Node) -> int:
+    return node.order
+
+
+def depends(node: Node, active: Any) -> bool:
+    """Whether the result of a node has a derivative by one of the active nodes."""
+    row = node.op
+    if not row.differentiable:
+        return False
+    saved = node.saved
+    if saved is not None and type(saved[0]) is Abstract and saved[0].dtype.kind not in "fc":
+        return False
+    general = callable(row.reverse)
+    return any(
+        n is not None and n in active and (general or row.reverse[i] is not ZERO)
+        for i, n in enumerate(node.inputs)
+    )
+
+
+def _narrowed(node: Node, active: set[Node]) -> Node:
+    """A node that asks its rules for the active operands only."""
+    inputs = [n if n in active else None for n in node.inputs]
+    row = node.op
+    assert node.saved is not None
+    if not callable(row.reverse) and any(isinstance(r, str) for r in row.reverse):
+        check_rules(row, inputs, node.saved[1:])
+    if row is SELECT or None not in inputs:
+        return node
+    narrow = Node()
+    narrow.op = row
+    narrow.inputs = tuple(inputs)
+    narrow.params = node.params
+    narrow.order = node.order
+    narrow.saved = node.saved
+    return narrow
 
 
 def in_full(ct: Any, node: Node) -> Any:
@@ -203,19 +273,9 @@ def as_variables(wrap: type[Variable], node: Node) -> tuple[Any, ...]:
         result = _variable(wrap, saved[0], node)
     else:
         result = tuple(
-            _variable(wrap, v, _selected(node, i, len(saved[0]))) for i, v in enumerate(saved[0])
+            _variable(wrap, v, selected(node, i, len(saved[0]), v)) for i, v in enumerate(saved[0])
         )
     return (result, *[_variable(wrap, v, n) for v, n in zip(saved[1:], node.inputs, strict=True)])
-
-
-def _selected(whole: Node, index: int, count: int) -> Node:
-    """A new node for one result of an operation with several, for rules to record upon."""
-    node = Node()
-    node.op, node.inputs, node.params = SELECT, (whole,), {"index": index, "count": count}
-    assert whole.saved is not None
-    node.saved = (Spec(whole.saved[0][index]), None)
-    node.order = next_order()
-    return node
 
 
 def _variable(wrap: type[Variable], value: Any, node: Node | None) -> Any:

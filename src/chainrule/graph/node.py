@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from chainrule.errors import GraphError, ShapeError, at, user_line
+from chainrule.errors import GraphError, ShapeError, TracedValueError, at, user_line
 
 try:
     from mypy_extensions import mypyc_attr as mypyc_attr
@@ -136,6 +136,70 @@ class Spec:
 
     def __repr__(self) -> str:
         return f"{self.dtype}{list(self.shape)}"
+
+
+class Abstract(Spec):
+    """The value of a traced Tensor: shape and dtype, and numbers only once the graph is run.
+
+    `shows` is set where the result would show an operand's memory: the operand and its node then,
+    so that a later change of the operand in place does not go unnoticed.
+    """
+
+    __slots__ = ("shows",)
+
+    shows: tuple[Variable, Node | None] | None
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.shows = None
+
+    def astype(self, dtype: Any) -> Abstract:
+        """The same shape in another dtype."""
+        return Abstract(self.shape, np.dtype(dtype))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def item(self) -> Any:
+        """Raise: there is no number yet."""
+        raise self.unknown("a number")
+
+    def tolist(self) -> Any:
+        """Raise: there are no numbers yet."""
+        raise self.unknown("a list of numbers")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise self.unknown("a NumPy array")
+
+    def __bool__(self) -> bool:
+        raise self.unknown("a truth value")
+
+    def __float__(self) -> float:
+        raise self.unknown("a number")
+
+    def __int__(self) -> int:
+        raise self.unknown("an integer")
+
+    def __complex__(self) -> complex:
+        raise self.unknown("a number")
+
+    def __index__(self) -> int:
+        raise self.unknown("an integer")
+
+    def unknown(self, wanted: str) -> TracedValueError:
+        """The error of asking a traced value for what only numbers have."""
+        return TracedValueError(
+            f"a traced tensor ({self!r}) has no numbers while its function is being traced, and "
+            f"{wanted} was asked of it. Choose between values with cr.where or cr.cond, repeat "
+            "with cr.while_loop or cr.fori_loop, and pass numbers that Python needs as ordinary "
+            "arguments, not as traced ones" + at(user_line())
+        )
 
 
 @mypyc_attr(native_class=False)

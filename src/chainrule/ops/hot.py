@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.node import Node, Spec, Variable, next_order, paused
+from chainrule.graph.node import Abstract, Node, Spec, Variable, next_order, paused
 from chainrule.ops.complaints import CAUGHT, NUMBERS, check_rules, explain
 from chainrule.ops.recording import SCALARS, everywhere, fit, general, kept, settle
 
@@ -100,6 +100,8 @@ def _unary(row: Any, evaluate: Any) -> Any:
             return general(row, (x,), params)
         v = x._value
         n = x._node
+        if type(v) is Abstract:
+            return general(row, (x,), params)
         try:
             value = evaluate(v)
         except CAUGHT as error:
@@ -169,13 +171,21 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
             cls: Any = type(a)
             if type(b) is cls:
                 other: Variable = b
+                if type(a._value) is Abstract or type(other._value) is Abstract:
+                    return general(row, (a, b), params)
                 return finish(cls, a._value, other._value, a._node, other._node)
-            if type(b) is float or type(b) is int or type(b) in NUMBERS:
+            if (type(b) is float or type(b) is int or type(b) in NUMBERS) and type(
+                a._value
+            ) is not Abstract:
                 return finish(cls, a._value, b, a._node, None)
         return general(row, (a, b), params)
 
     def reflected(b: Any, a: Any) -> Any:
-        if isinstance(b, Variable) and (type(a) is float or type(a) is int or type(a) in NUMBERS):
+        if (
+            isinstance(b, Variable)
+            and (type(a) is float or type(a) is int or type(a) in NUMBERS)
+            and type(b._value) is not Abstract
+        ):
             return finish(type(b), a, b._value, None, b._node)
         return general(row, (a, b), params)
 

@@ -13,9 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.node import Node, Spec, Variable, next_order, paused
+from chainrule.errors import GraphError, at, user_line
+from chainrule.graph.node import Abstract, Node, Spec, Variable, next_order, paused
 from chainrule.graph.writes import owner
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, explain
+from chainrule.ops.infer import infer
 
 ndarray: Final[Any] = np.ndarray
 
@@ -34,16 +36,25 @@ def general(row: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     cls: Any = None
     values: list[Any] = []
     nodes: list[Node | None] = []
+    tracing = False
     for x in operands:
         if isinstance(x, Variable):
             kind: Any = type(x)
             if cls is None or (kind is not cls and issubclass(kind, cls)):
                 cls = kind
-            values.append(x._value)
+            value = x._value
+            if type(value) is Abstract:
+                tracing = True
+                if value.shows is not None:
+                    renew(x)
+                    value = x._value
+            values.append(value)
             nodes.append(x._node)
         else:
             values.append(as_value(x, row.name))
             nodes.append(None)
+    if tracing:
+        return trace(row, cls, values, nodes, params)
     try:
         value = row.evaluate(*values, **params) if params else row.evaluate(*values)
     except CAUGHT as error:
@@ -94,6 +105,95 @@ def record(
             note_shown(node, value, values[0])
         out._node = node
     return out
+
+
+def trace(
+    row: Any, cls: Any, values: Sequence[Any], nodes: Sequence[Node | None], params: dict[str, Any]
+) -> Any:
+    """Record an operation without evaluating it: an operand, at least, has no numbers yet."""
+    result: Any = infer(
+        row, values, params, cls, lambda value, operands: settle(cls, value, operands, row, params)
+    )
+    if paused and get_ident() in paused:
+        nodes = [n if n is None else _stopped(n, v) for n, v in zip(nodes, values, strict=True)]
+    node = Node()
+    node.op = row
+    node.inputs = tuple(nodes)
+    node.params = params
+    node.order = next_order()
+    node.saved = (result, *[constant(v) for v in values])
+    if not isinstance(result, tuple):
+        return wrapped(cls, result, node)
+    outs = [
+        wrapped(cls, r, selected(node, index, len(result), r)) for index, r in enumerate(result)
+    ]
+    return type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
+
+
+def wrapped(cls: Any, value: Any, node: Node | None) -> Any:
+    """A Tensor of a value and its node."""
+    out: Variable = cls()
+    out._value = value
+    out._node = node
+    return out
+
+
+def selected(whole: Node, index: int, count: int, value: Any) -> Node:
+    """The node of one result of an operation with several."""
+    node = Node()
+    node.op = SELECT[0]
+    node.inputs = (whole,)
+    node.params = {"index": index, "count": count}
+    node.order = next_order()
+    node.saved = (value if type(value) is Abstract else Spec(value), None)
+    return node
+
+
+SELECT: Final[list[Any]] = []
+"""The row that picks one of several results, and the one that stops derivatives (`ops.table`)."""
+
+
+def _stopped(n: Node, value: Any) -> Node:
+    """A node with the value of another, and no derivative: for what is traced under `no_grad`."""
+    node = Node()
+    node.op = SELECT[1]
+    node.inputs = (n,)
+    node.params = {}
+    node.order = next_order()
+    node.saved = (value, value)
+    return node
+
+
+trusting: Final[set[int]] = set()
+"""Threads that trace rules only, whose constants nobody can change before the graph is run."""
+
+
+def constant(value: Any) -> Any:
+    """A constant of a traced graph: a copy, as the program may change the array afterwards."""
+    if type(value) is ndarray and value.flags.writeable and get_ident() not in trusting:
+        return value.copy()
+    return value
+
+
+def renew(x: Any) -> None:
+    """Bring a traced view up to date with the tensor it shows, where that was changed in place."""
+    value = x._value
+    if type(value) is not Abstract or value.shows is None:
+        return
+    shown, seen = value.shows
+    renew(shown)
+    if shown._node is seen:
+        return
+    base = getattr(x, "_base", None)
+    if base is None or base[0] is not shown:
+        raise GraphError(
+            f"a view of shape {list(value.shape)} (made by reshape, a transpose or the like) is "
+            "used after the tensor it shows was changed in place; while a function is traced, "
+            "make the view again, or `.copy()` it before the change" + at(user_line())
+        )
+    again = shown[base[1]]
+    x._value = again._value
+    x._node = again._node
 
 
 def note_shown(node: Node, value: Any, operand: Any) -> None:

@@ -25,7 +25,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 import numpy as np
 
 from chainrule.graph.node import Cotangents, Node, Spec, Variable, next_order
-from chainrule.ops import hot
+from chainrule.ops import hot, recording
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, describe, explain
 from chainrule.ops.recording import (
     SCALARS,
@@ -38,6 +38,7 @@ from chainrule.ops.recording import (
     note_shown,
     raw,
     record,
+    selected,
     settle,
     zeros_like,
 )
@@ -126,6 +127,13 @@ class Operation:
     reflected: Callable[..., Any] | None = None
     pull: Callable[[Any, tuple[Any, ...], Node], Sequence[Any]] = field(init=False)
     """The reverse rules together: (cotangent, values kept, node) -> cotangents of operands."""
+    shape: Rule | str | None = None
+    """Shape and dtype of the result, a Spec or a tuple of them, from operands that are arrays or
+    Specs: `shape(*operands, **params)`; a string says why they depend on values. Where not given,
+    the evaluation tells, run once on numbers of the operands' shapes."""
+    batch: Rule | None = None
+    """The operation on a batch: `batch(row, size, operands, moved, params)`, operands marked in
+    `moved` having the batch as their first axis, as the result has (see `ops.batching`)."""
     keeps: tuple[bool, ...] = ()
     """Which of (result, *operands) some rule reads, so that its value is kept."""
 
@@ -178,10 +186,7 @@ class Operation:
             out._value = result
             out._node = None
             if recording and result.dtype.kind in "fc":
-                out._node = node = Node()
-                node.op, node.inputs = SELECT, (whole,)
-                node.params, node.order = {"index": index, "count": len(results)}, next_order()
-                node.saved = (Spec(result), None)
+                out._node = node = selected(whole, index, len(results), result)
                 if self.kind == "movement" and isinstance(result, np.ndarray):
                     note_shown(node, result, values[0])
             outs.append(out)
@@ -261,6 +266,8 @@ def _select(ct: Any, _y: Any, several: Any, index: int, count: int) -> Any:
 
 
 SELECT = Operation("select", evaluate=lambda x, index, count: x[index], reverse=(_select,))
+STOP = Operation("stop_gradient", evaluate=lambda x: x, reverse=(ZERO,), differentiable=False)
+recording.SELECT.extend((SELECT, STOP))
 
 
 # --- making rows -------------------------------------------------------------------------------
