@@ -192,6 +192,11 @@ class Abstract(Spec):
     def __index__(self) -> int:
         raise self.unknown("an integer")
 
+    def __eq__(self, other: object) -> bool:
+        raise self.unknown("a comparison")
+
+    __hash__ = object.__hash__
+
     def unknown(self, wanted: str) -> TracedValueError:
         """The error of asking a traced value for what only numbers have."""
         return TracedValueError(
@@ -200,6 +205,30 @@ class Abstract(Spec):
             "with cr.while_loop or cr.fori_loop, and pass numbers that Python needs as ordinary "
             "arguments, not as traced ones" + at(user_line())
         )
+
+
+SEVERAL: Final = Abstract((), np.dtype(object))
+"""Stands for the results, together, of a traced operation with several."""
+
+
+class Scope:
+    """One trace, from its beginning to its end."""
+
+    __slots__ = ("name", "open")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.open = True
+
+
+class Parameter(Leaf):
+    """An input of a graph that is being traced, or was: `scope` says which."""
+
+    __slots__ = ("scope",)
+
+    def __init__(self, spec: Spec, scope: Scope) -> None:
+        super().__init__(spec)
+        self.scope = scope
 
 
 @mypyc_attr(native_class=False)

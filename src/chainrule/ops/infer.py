@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import TracedValueError, at, user_line
-from chainrule.graph.node import Abstract, Spec, Variable
+from chainrule.graph.node import Abstract, Spec
 from chainrule.ops.complaints import CAUGHT, NUMBERS, explain
 
 Settle = Callable[[Any, Sequence[Any]], Any]
@@ -146,8 +146,3 @@ def _hashable(p: Any) -> Any:
     if type(p) in (tuple, list):
         return (type(p), *map(_hashable, p))
     return (type(p), p)
-
-
-def is_traced(x: Any) -> bool:
-    """Whether a Tensor has no numbers yet."""
-    return isinstance(x, Variable) and type(x._value) is Abstract

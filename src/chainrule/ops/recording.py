@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import GraphError, at, user_line
-from chainrule.graph.node import Abstract, Node, Spec, Variable, next_order, paused
+from chainrule.graph.node import SEVERAL, Abstract, Node, Spec, Variable, next_order, paused
 from chainrule.graph.writes import owner
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, explain
 from chainrule.ops.infer import infer
@@ -145,7 +145,8 @@ def selected(whole: Node, index: int, count: int, value: Any) -> Node:
     node.inputs = (whole,)
     node.params = {"index": index, "count": count}
     node.order = next_order()
-    node.saved = (value if type(value) is Abstract else Spec(value), None)
+    traced = type(value) is Abstract
+    node.saved = (value, SEVERAL) if traced else (Spec(value), None)
     return node
 
 
@@ -318,5 +319,20 @@ def filled(ct: Any, results: Any) -> Any:
 
 
 def raw(x: Any) -> Any:
-    """The plain array of a Tensor or array: for masks and indices that carry no derivative."""
-    return x._value if isinstance(x, Variable) else x
+    """The plain array of a Tensor or array: for masks and indices that carry no derivative.
+
+    Of a traced Tensor, which has no array yet, itself without derivative.
+    """
+    if not isinstance(x, Variable):
+        return x
+    value = x._value
+    return stopped(x) if type(value) is Abstract else value
+
+
+def stopped(x: Any) -> Any:
+    """A Tensor with the same value and no derivative."""
+    value = x._value
+    node = x._node
+    if type(value) is Abstract and node is not None:
+        return wrapped(type(x), Abstract(value.shape, value.dtype), _stopped(node, value))
+    return wrapped(type(x), value, None)

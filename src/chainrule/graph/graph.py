@@ -1,0 +1,78 @@
+"""A function as a graph: inputs, the operations between, outputs.
+
+A `Graph` is what tracing makes of a function, and what the walks that need no numbers turn into
+another graph. It refers to nodes as they were recorded and copies nothing. An operand of a node is
+an input, the result of an earlier node, or *given*: a constant, or a value from outside of the
+graph (a variable of an enclosing trace or recording), which keeps its own node, so that whatever
+encloses the graph can differentiate by it. Next: `chainrule.ops.replay`, which runs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from chainrule.graph.node import Abstract, Leaf, Node, Variable
+
+
+class Graph:
+    """Inputs, operations in the order of recording, and outputs (Tensors, traced or given)."""
+
+    __slots__ = ("cls", "inputs", "nodes", "outputs")
+
+    def __init__(
+        self,
+        inputs: Sequence[Leaf],
+        outputs: Sequence[Variable],
+        cls: type[Variable],
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.cls = cls
+        self.nodes = tuple(self._collected())
+
+    def _collected(self) -> list[Node]:
+        """Operations that lie between the inputs and the outputs, oldest first."""
+        inside: dict[Node, bool] = dict.fromkeys(self.inputs, True)
+        oldest = min((n.order for n in self.inputs), default=0)
+        stack = [out._node for out in self.outputs if is_abstract(out)]
+        reached: set[Node] = set()
+        while stack:
+            node = stack.pop()
+            if node is None or node in reached or node in inside or node.order < oldest:
+                continue
+            reached.add(node)
+            stack.extend(n for n, v in operands(node) if type(v) is Abstract)
+        kept = []
+        for node in sorted(reached, key=lambda n: n.order):
+            if node.op is not None and any(
+                n in inside for n, v in operands(node) if type(v) is Abstract
+            ):
+                inside[node] = True
+                kept.append(node)
+        return kept
+
+    def given(self) -> Iterator[tuple[Node | None, Any]]:
+        """Node and value of all operands and outputs that come from outside, once for each use."""
+        inside = {*self.inputs, *self.nodes}
+        for node in self.nodes:
+            for n, v in operands(node):
+                if n not in inside:
+                    yield n, v
+        for out in self.outputs:
+            if out._node not in inside:
+                yield out._node, out._value
+
+    def __repr__(self) -> str:
+        return f"<graph of {len(self.nodes)} operations, {len(self.inputs)} inputs>"
+
+
+def operands(node: Node) -> Iterator[tuple[Node | None, Any]]:
+    """Node and value of each operand of a traced node; the value of a result is Abstract."""
+    assert node.saved is not None
+    return zip(node.inputs, node.saved[1:], strict=True)
+
+
+def is_abstract(x: Variable) -> bool:
+    """Whether a variable has no numbers yet."""
+    return type(x._value) is Abstract

@@ -1,0 +1,67 @@
+"""Tracing: running a function on Tensors without numbers, to have its graph.
+
+What the function computes is recorded and not evaluated. Whatever it takes from elsewhere (arrays,
+Tensors of an enclosing recording or trace) is kept in the graph as given. Next: the walks in
+`chainrule.derive`, or `chainrule.ops.replay`, which runs the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chainrule.errors import TracedValueError, at, user_line
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Abstract, Leaf, Node, Parameter, Scope, Spec, Variable
+from chainrule.ops.recording import wrapped
+
+
+def trace(
+    function: Callable[..., Sequence[Any]],
+    specs: Sequence[Spec],
+    cls: type[Variable],
+    name: str = "",
+) -> Graph:
+    """The graph of `function(*tensors) -> list of Tensors`, on traced Tensors of these specs.
+
+    Outputs that are no Tensors become constants. Raises TracedValueError where the function asks a
+    traced Tensor for numbers, and where it uses one that an earlier trace left behind.
+    """
+    scope = Scope(name)
+    inputs = [Parameter(spec, scope) for spec in specs]
+    arguments = [
+        wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)
+    ]
+    try:
+        results = function(*arguments)
+    finally:
+        scope.open = False
+    outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
+    graph = Graph(inputs, outputs, cls)
+    check_given(graph)
+    return graph
+
+
+def check_given(graph: Graph) -> None:
+    """Raise where a graph uses a traced value of a trace that has ended."""
+    seen: set[Node] = set()
+    stack = [n for n, v in graph.given() if n is not None and type(v) is Abstract]
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, Parameter) and not node.scope.open:
+            raise escaped(node)
+        if not isinstance(node, Leaf):
+            stack.extend(n for n in node.inputs if n is not None)
+
+
+def escaped(node: Parameter) -> TracedValueError:
+    """The error of using a traced value after its trace has ended."""
+    where = f" of {node.scope.name}" if node.scope.name else ""
+    return TracedValueError(
+        f"a traced tensor ({node.spec!r}, or computed from one) was kept beyond the trace{where} "
+        "that made it, and has no numbers; return it from the function instead of storing it in "
+        "a variable, list or attribute outside" + at(user_line())
+    )
