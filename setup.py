@@ -20,7 +20,7 @@ COMPILED = [
     "src/chainrule/derive/reverse.py",
     "src/chainrule/transforms/backward.py",
     "src/chainrule/record/inplace.py",
-    "src/chainrule/record/switch.py",
+    "src/chainrule/graph/switch.py",
 ]
 
 

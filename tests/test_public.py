@@ -23,12 +23,14 @@ NAMESPACES = ["algebra", "fft", "linalg", "random", "special"]
 
 INTERNAL = {
     # transposes of others, and indexing
-    "add_along_axis", "add_at", "gather_positions", "getitem", "linear_recurrence", "put",
-    "put_diagonal", "scatter_positions", "set_item",
+    "add_along_axis", "add_at", "at_index", "gather_positions", "getitem", "last_writers",
+    "linear_recurrence", "put", "put_diagonal", "scatter_positions", "set_item",
     # parts of a public function that chooses among them
     "clip_above", "clip_below", "condition_number", "hurwitz_zeta", "riemann_zeta",
     # derivatives of others
     "betainc_moment", "gammainc_moment", "hurwitz_moment",
+    # rules that look at values, in a traced graph
+    "deferred",
     # products in which zero times infinity is zero
     "strong_contraction", "strong_multiply",
 }  # fmt: skip

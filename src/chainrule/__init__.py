@@ -63,6 +63,7 @@ from chainrule.creation import (
     zeros_like,
 )
 from chainrule.errors import (
+    ArgumentError,
     ChainruleError,
     DtypeError,
     GraphError,
@@ -70,6 +71,8 @@ from chainrule.errors import (
     MissingDerivative,
     NaNError,
     ShapeError,
+    StructureError,
+    TracedValueError,
 )
 from chainrule.ops.contraction import (
     cross,
@@ -314,44 +317,72 @@ from chainrule.tensor import (
 from chainrule.transforms.anomaly import (
     detect_anomaly,
 )
+from chainrule.transforms.grad import (
+    grad,
+    value_and_grad,
+)
+from chainrule.transforms.hessian import (
+    hessian,
+)
+from chainrule.transforms.hvp import (
+    hvp,
+)
+from chainrule.transforms.jacobian import (
+    jacobian,
+)
+from chainrule.transforms.jvp import (
+    jvp,
+    linearize,
+)
+from chainrule.transforms.stop_gradient import (
+    stop_gradient,
+)
+from chainrule.transforms.vjp import (
+    vjp,
+)
+from chainrule.transforms.vmap import (
+    vmap,
+)
 from chainrule.version import (
     __version__,
 )
 
 __all__ = [
-    "ChainruleError", "DtypeError", "GraphError", "MatrixError", "MissingDerivative",
-    "NaNError", "ShapeError", "Tensor", "__version__", "abs", "acos", "acosh", "add", "algebra",
-    "all", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort", "argwhere", "array",
-    "array_split", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d",
-    "atleast_2d", "atleast_3d", "average", "bitwise_and", "bitwise_invert",
-    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool",
-    "broadcast_arrays", "broadcast_to", "can_cast", "cbrt", "ceil", "choose", "clip",
-    "column_stack", "complex128", "complex64", "compress", "concat", "conj", "convolve",
-    "convolve_nd", "copy", "copysign", "corrcoef", "correlate", "correlate_nd", "cos", "cosh",
-    "count_nonzero", "cov", "cross", "cummax", "cummin", "cumulative_prod", "cumulative_sum",
-    "deg2rad", "degrees", "detect_anomaly", "diag", "diagflat", "diagonal", "diff", "digitize",
-    "divide", "dot", "dsplit", "dstack", "e", "einsum", "empty", "empty_like", "enable_grad",
-    "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "finfo",
-    "flatnonzero", "flatten", "flip", "fliplr", "flipud", "float32", "float64", "floor",
-    "floor_divide", "fmax", "fmin", "fmod", "from_dlpack", "full", "full_like", "geomspace",
-    "get_default_dtype", "greater", "greater_equal", "hadamard", "hadamard_div", "heaviside",
-    "hsplit", "hstack", "hypot", "identity", "iinfo", "imag", "inf", "inner", "int16", "int32",
-    "int64", "int8", "is_grad_enabled", "isdtype", "isfinite", "isin", "isinf", "isnan", "kron",
-    "ldexp", "less", "less_equal", "linalg", "linspace", "log", "log10", "log1p", "log2",
-    "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logspace", "logsumexp", "matmul", "matrix_transpose",
-    "matvec", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "moveaxis",
-    "multi_dot", "multiply", "nan", "nan_to_num", "nanmax", "nanmean", "nanmin", "nanprod",
-    "nanstd", "nansum", "nanvar", "negative", "newaxis", "nextafter", "no_grad", "nonzero",
-    "not_equal", "ones", "ones_like", "outer", "pad", "percentile", "permute_dims", "pi",
-    "piecewise", "positive", "pow", "power", "prod", "ptp", "put_along_axis", "quantile",
-    "rad2deg", "radians", "random", "ravel", "real", "reciprocal", "remainder", "repeat",
-    "reshape", "result_type", "rint", "roll", "rot90", "round", "scatter_add", "searchsorted",
-    "select", "set_default_dtype", "set_grad_enabled", "set_printoptions", "sign", "signbit",
-    "sin", "sinc", "sinh", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze",
-    "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
-    "tensor", "tensordot", "tile", "topk", "trace", "trapezoid", "tril", "triu", "trunc",
-    "uint16", "uint32", "uint64", "uint8", "unique", "unique_all", "unique_counts",
-    "unique_inverse", "unique_values", "unstack", "unvec", "var", "vec", "vecdot", "vecmat",
-    "vsplit", "vstack", "where", "zeros", "zeros_like",
+    "ArgumentError", "ChainruleError", "DtypeError", "GraphError", "MatrixError",
+    "MissingDerivative", "NaNError", "ShapeError", "StructureError", "Tensor", "TracedValueError",
+    "__version__", "abs", "acos", "acosh", "add", "algebra", "all", "amax", "amin", "any",
+    "arange", "argmax", "argmin", "argsort", "argwhere", "array", "array_split", "asarray",
+    "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d",
+    "average", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to", "can_cast",
+    "cbrt", "ceil", "choose", "clip", "column_stack", "complex128", "complex64", "compress",
+    "concat", "conj", "convolve", "convolve_nd", "copy", "copysign", "corrcoef", "correlate",
+    "correlate_nd", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin",
+    "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "detect_anomaly", "diag",
+    "diagflat", "diagonal", "diff", "digitize", "divide", "dot", "dsplit", "dstack", "e",
+    "einsum", "empty", "empty_like", "enable_grad", "equal", "exp", "exp2", "expand_dims",
+    "expm1", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero", "flatten", "flip", "fliplr",
+    "flipud", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "from_dlpack", "full", "full_like", "geomspace", "get_default_dtype", "grad", "greater",
+    "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "hsplit", "hstack",
+    "hvp", "hypot", "identity", "iinfo", "imag", "inf", "inner", "int16", "int32", "int64",
+    "int8", "is_grad_enabled", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacobian", "jvp",
+    "kron", "ldexp", "less", "less_equal", "linalg", "linearize", "linspace", "log", "log10",
+    "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp", "matmul",
+    "matrix_transpose", "matvec", "max", "maximum", "mean", "median", "meshgrid", "min",
+    "minimum", "moveaxis", "multi_dot", "multiply", "nan", "nan_to_num", "nanmax", "nanmean",
+    "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "negative", "newaxis", "nextafter",
+    "no_grad", "nonzero", "not_equal", "ones", "ones_like", "outer", "pad", "percentile",
+    "permute_dims", "pi", "piecewise", "positive", "pow", "power", "prod", "ptp",
+    "put_along_axis", "quantile", "rad2deg", "radians", "random", "ravel", "real", "reciprocal",
+    "remainder", "repeat", "reshape", "result_type", "rint", "roll", "rot90", "round",
+    "scatter_add", "searchsorted", "select", "set_default_dtype", "set_grad_enabled",
+    "set_printoptions", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort", "special",
+    "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum",
+    "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensordot", "tile", "topk",
+    "trace", "trapezoid", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8",
+    "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unstack",
+    "unvec", "value_and_grad", "var", "vec", "vecdot", "vecmat", "vjp", "vmap", "vsplit",
+    "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip

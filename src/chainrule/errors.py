@@ -36,6 +36,10 @@ class TracedValueError(ChainruleError, TypeError):
     """A number asked of a traced value, which has none until its graph is run."""
 
 
+class ArgumentError(ChainruleError, ValueError):
+    """An argument of a transform that cannot be: a position that is not there, an unknown mode."""
+
+
 class StructureError(ChainruleError, TypeError):
     """Containers of arrays that are not nested as they should be."""
 

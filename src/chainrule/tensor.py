@@ -15,7 +15,7 @@ import numpy as np
 from chainrule import dispatch
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
 from chainrule.graph.hooks import Handle, add_hook, retain
-from chainrule.graph.node import Leaf, Spec, Variable
+from chainrule.graph.node import Abstract, Leaf, Spec, Variable
 from chainrule.graph.writes import owner
 from chainrule.ops import (
     contraction,
@@ -28,6 +28,7 @@ from chainrule.ops import (
     selection,
 )
 from chainrule.ops.complaints import as_value
+from chainrule.ops.recording import STANDARD
 from chainrule.ops.table import TABLE
 from chainrule.printing import tensor_text
 from chainrule.record.inplace import assign, update, zero
@@ -189,7 +190,10 @@ class Tensor(Variable):
     def __getitem__(self, index: Any) -> Self:
         out = indexing.getitem(self, index)
         value = out._value
-        if type(value) is not np.ndarray or (
+        if type(value) is Abstract:
+            if indexing.is_basic(index):
+                out._base = (self, index)
+        elif type(value) is not np.ndarray or (
             value.base is not None
             and (value.base is self._value or owner(value) is owner(self._value))
         ):
@@ -597,6 +601,9 @@ class Tensor(Variable):
     def imag(self) -> Self:
         """Imaginary part."""
         return elementwise.imag(self)
+
+
+STANDARD.append(Tensor)
 
 
 def _sizes(given: tuple[Any, ...]) -> Any:

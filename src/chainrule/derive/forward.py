@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.derive.floating import quiet
 from chainrule.derive.reverse import as_variables, depends, freed, reverse
-from chainrule.errors import MissingDerivative
+from chainrule.errors import MissingDerivative, TracedValueError
 from chainrule.graph.node import Leaf, Node, Spec, Variable
 from chainrule.ops.complaints import check_rules
 from chainrule.ops.hot import times
@@ -45,10 +45,30 @@ def forward(
                 continue
             moving = _narrowed(node, moving)
             saved = as_variables(cls, node) if recorded else node.saved
-            tangent = push(node.op, moving, saved, node, cls, recorded)
+            tangent = _pushed(moving, saved, node, cls, recorded)
             if tangent is not None:
                 known[node] = tangent
     return [known.get(node) for node in outputs]
+
+
+def _pushed(
+    moving: Sequence[Any], saved: Sequence[Any], node: Node, cls: type[Variable], recorded: bool
+) -> Any:
+    """The forward rule; where it needs numbers that are not there yet, put off."""
+    try:
+        return push(node.op, moving, saved, node, cls, recorded)
+    except TracedValueError:
+        from chainrule.derive.deferred import defer_push
+
+        def rule(tangents: Sequence[Any], saved: Sequence[Any]) -> Any:
+            return push(node.op, tangents, saved, node, cls, any(map(is_variable, saved)))
+
+        return defer_push(node, moving, saved, rule)
+
+
+def is_variable(x: Any) -> bool:
+    """Whether a value is a Tensor."""
+    return isinstance(x, Variable)
 
 
 def _narrowed(node: Node, moving: list[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
-from chainrule.errors import GraphError, NaNError, at, user_line
+from chainrule.errors import GraphError, NaNError, TracedValueError, at, user_line
 from chainrule.graph import writes
 from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, hooked
 from chainrule.graph.writes import check_written
@@ -136,7 +136,7 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
         i = 0
         if active is not None:
             node = _narrowed(node, active)
-        gs = node.op.pull(ct, saved, node)
+        gs = node.op.pull(ct, saved, node) if wrap is None else recorded_pull(node, ct, saved)
         for n in node.inputs:
             g = gs[i]
             i += 1
@@ -176,6 +176,17 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
         for node in visited:
             if node.op is not SELECT:
                 node.saved = None
+    return found
+
+
+def recorded_pull(node: Node, ct: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
+    """The rules on Tensors; where they need numbers that are not there yet, put off."""
+    try:
+        found: Sequence[Any] = node.op.pull(ct, saved, node)
+    except TracedValueError:
+        from chainrule.derive.deferred import defer_pull
+
+        return defer_pull(node, ct, saved)
     return found
 
 
@@ -269,6 +280,8 @@ def as_variables(wrap: type[Variable], node: Node) -> tuple[Any, ...]:
     """What a node kept, as Tensors that know their nodes: the result, then the operands."""
     saved = node.saved
     assert saved is not None
+    if node.op is SELECT:
+        return (_variable(wrap, saved[0], node), None)
     if node.op.results == 1:
         result = _variable(wrap, saved[0], node)
     else:

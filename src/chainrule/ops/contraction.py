@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.graph.node import Variable
 from chainrule.ops.frequent import multiplied, pull_matmul, small_matrices
 from chainrule.ops.hot import careful, times
-from chainrule.ops.recording import raw
+from chainrule.ops.recording import is_traced, raw
 from chainrule.ops.table import S, Seq, composite, operation
 
 ndarray = np.ndarray
@@ -35,17 +35,22 @@ def product(a: Any, b: Any) -> Any:
 def strong_contract(function: Callable[..., Any], *operands: Any, **params: Any) -> Any:
     """A multilinear row's value, where a zero factor makes a zero product whatever it meets."""
     row = function.operation  # type: ignore[attr-defined]
-    if all(np.isfinite(raw(x)).all() for x in operands):
+    if not any(map(is_traced, operands)) and all(np.isfinite(raw(x)).all() for x in operands):
         return function(operands, **params) if row.arity is None else function(*operands, **params)
     return strong_contraction(operands, row=row, params={**row.defaults, **params})
 
 
 def _strong(operands: Sequence[Any], plain: Callable[..., Any]) -> Any:
-    """The finite products, and infinities and NaN as the products without zero factor make them.
+    """The plain sum of products, if no NaN is in it, which every 0 * inf would leave there.
+
+    Otherwise the finite products, and infinities and NaN as those without a zero factor make them.
 
     The latter are counted by running the sum on masks: products without a zero factor, those of
     them without NaN, those of them without infinity; and by sign in the same way.
     """
+    y = plain(*operands)
+    if not np.isnan(y).any():
+        return y
     dtype = np.result_type(*operands)
 
     def count(weights: Sequence[Any]) -> Any:

@@ -77,6 +77,9 @@ def shown(sentence: str, call: str, result: str) -> str:
 
 def _strong(a: Any, b: Any) -> Any:
     y = np.multiply(a, b)
+    square = np.vdot(y, y)  # is NaN exactly if some element is, as no other squares add up to one
+    if square == square:
+        return y
     return np.where((np.equal(a, 0) | np.equal(b, 0)) & ~np.isfinite(y), y.dtype.type(0), y)
 
 

@@ -19,8 +19,9 @@ import numpy as np
 from chainrule.errors import DtypeError, at, user_line
 from chainrule.graph.node import Node, Variable
 from chainrule.ops.complaints import describe
-from chainrule.ops.recording import general, raw, zeros_like
-from chainrule.ops.table import ZERO, S, bind, operation
+from chainrule.ops.recording import general, is_traced, raw, zeros_like
+from chainrule.ops.table import ZERO, S, Seq, bind, operation
+from chainrule.ops.traced_index import Hole, at_index, at_traced, is_dynamic, traced_part
 
 F = TypeVar("F", bound=Callable[..., Any])
 Index = Any
@@ -58,6 +59,8 @@ def _part_of(part: Any) -> Any:
         if all(b is None or type(b) is int for b in bounds):
             return part
         return slice(*(None if b is None else operator.index(b) for b in bounds))
+    if is_traced(part):
+        return traced_part(part)
     value = raw(part)
     if isinstance(value, (list, tuple, range)):
         value = np.asarray(_without_variables(value))
@@ -89,24 +92,47 @@ def indexed(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         operands, params = bind(row, row.names, row.arity, args, kwargs)
-        params["index"] = index_of(params["index"])
-        return general(row, operands, params)
+        params["index"] = index = index_of(params["index"])
+        return (
+            at_traced(row, operands, params)
+            if is_dynamic(index)
+            else general(row, operands, params)
+        )
 
     row.function = call
     return call  # type: ignore[return-value]
 
 
+def is_basic(index: Index) -> bool:
+    """Whether an index shows the memory of what it is taken from: no arrays in it."""
+    for part in index if type(index) is tuple else (index,):
+        if type(part) not in _PLAIN and not isinstance(part, (slice, np.integer)):
+            return False
+    return True
+
+
 def may_repeat(index: Index) -> bool:
     """Whether an index could name an element twice: only arrays of several integers can."""
     for part in index if type(index) is tuple else (index,):
+        if isinstance(part, Variable):
+            return True
         if type(part) is ndarray and part.size > 1 and part.dtype.kind != "b":
             return True
     return False
 
 
-def last_writers(index: Index, shape: Shape) -> Any:
-    """Which elements of `x[index] = value` stay: True for the last write to each place."""
-    slots = np.zeros(shape, np.intp)
+@indexed
+@operation(
+    differentiable=False,
+    samples=[S((3, 4), index=(slice(None), np.array([1, 1, 2]))), S((3,), index=1)],
+)
+def last_writers(x: Any, index: Index) -> Any:
+    """Which elements of `x[index] = value` stay: True for the last write to each place.
+
+    >>> last_writers(cr.zeros(3), [0, 2, 2])
+    tensor([ True, False,  True])
+    """
+    slots = np.zeros(np.shape(x), np.intp)
     turns = np.arange(slots[index].size).reshape(slots[index].shape)
     slots[index] = turns
     return slots[index] == turns
@@ -216,7 +242,11 @@ _GETITEM: Final = getitem.operation  # type: ignore[attr-defined]
 @functools.wraps(getitem)
 def _getitem(x: Any, index: Index) -> Any:
     """As `operation` would make it, with fewer steps: code on small arrays reads elements often."""
-    return general(_GETITEM, (x,), {"index": index if type(index) is int else index_of(index)})
+    if type(index) is not int:
+        index = index_of(index)
+        if is_dynamic(index):
+            return at_traced(_GETITEM, (x,), {"index": index})
+    return general(_GETITEM, (x,), {"index": index})
 
 
 def _pull_getitem(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
@@ -274,7 +304,7 @@ def _set_value(ct: Any, _y: Any, _x: Any, _value: Any, index: Index) -> Any:
     extra = len(_value.shape) - len(g.shape) if hasattr(_value, "shape") else 0
     if extra > 0:  # NumPy stores [[1, 2]] where there is room for [1, 2]
         g = g[(None,) * extra]
-    return np.where(last_writers(index, _y.shape), g, 0) if may_repeat(index) else g
+    return np.where(last_writers(np.empty(_y.shape), index), g, 0) if may_repeat(index) else g
 
 
 def _set_forward(tangents: Any, y: Any, _x: Any, _value: Any, index: Index) -> Any:
@@ -343,6 +373,22 @@ def add_at(x: Any, value: Any, index: Index) -> Any:
         np.add.at(out, index, value)
     return out if out.ndim else out[()]
 
+
+at_index.operation.samples = [  # type: ignore[attr-defined]
+    Seq(
+        (3, 4),
+        lambda _: [0, 2],
+        row=_GETITEM,
+        params={"index": (slice(None), Hole(1))},
+    ),
+    Seq(
+        (3, 4),
+        (2, 3),
+        lambda _: [0, 2, 0],
+        row=set_item.operation,  # type: ignore[attr-defined]
+        params={"index": (slice(1, None), Hole(2))},
+    ),
+]
 
 # --- take, and its transpose ---------------------------------------------------------------------
 

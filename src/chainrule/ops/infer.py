@@ -35,7 +35,7 @@ def infer(row: Any, values: Sequence[Any], params: dict[str, Any], cls: Any, set
             f"{row.name}: {row.shape}, which is not known while a function is traced. Compute it "
             "outside, or use cr.where with a mask" + at(user_line())
         )
-    key = _key(row, values, params, cls)
+    key = None if row.shape is not None else _key(row, values, params, cls)
     found = None if key is None else _known.get(key)
     if found is None:
         found = _evaluated(row, values, params, settle)
@@ -53,7 +53,8 @@ def stand_in(value: Any) -> Any:
     shape, dtype = value.shape, value.dtype
     if len(shape) >= 2 and shape[-1] == shape[-2] and dtype.kind in "fc":
         return np.broadcast_to(2 * np.eye(shape[-1], dtype=dtype), shape)
-    return np.broadcast_to(np.ones((), dtype), shape) if shape else dtype.type(1)
+    number = 0 if dtype.kind in "iu" else 1  # an integer may be an index
+    return np.broadcast_to(np.array(number, dtype), shape) if shape else dtype.type(number)
 
 
 def _broadcast(row: Any, values: Sequence[Any], params: dict[str, Any]) -> tuple[int, ...]:

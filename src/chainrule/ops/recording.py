@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import GraphError, at, user_line
-from chainrule.graph.node import SEVERAL, Abstract, Node, Spec, Variable, next_order, paused
+from chainrule.graph.node import SEVERAL, Abstract, Leaf, Node, Spec, Variable, next_order, paused
 from chainrule.graph.writes import owner
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, explain
 from chainrule.ops.infer import infer
@@ -54,7 +54,10 @@ def general(row: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
             values.append(as_value(x, row.name))
             nodes.append(None)
     if tracing:
-        return trace(row, cls, values, nodes, params)
+        out = trace(row, cls, values, nodes, params)
+        if row.kind == "movement" and is_traced(operands[0]):
+            note_view(row, out, operands[0], params)
+        return out
     try:
         value = row.evaluate(*values, **params) if params else row.evaluate(*values)
     except CAUGHT as error:
@@ -150,8 +153,49 @@ def selected(whole: Node, index: int, count: int, value: Any) -> Node:
     return node
 
 
+STANDARD: Final[list[Any]] = []
+"""`chainrule.Tensor`, which is written in terms of the operations and so comes after them."""
+
+
+def standard_class() -> Any:
+    """The class of Tensor that results have where no operand says another."""
+    return STANDARD[0]
+
+
 SELECT: Final[list[Any]] = []
-"""The row that picks one of several results, and the one that stops derivatives (`ops.table`)."""
+"""The rows that pick one of several results, stop derivatives, and give another node to a value
+(`ops.table`).
+"""
+
+
+def marked(cls: Any, x: Any) -> Any:
+    """A Tensor with the value of x and a node of its own: a variable to differentiate by, through
+    which derivatives go on to x where it has a node itself.
+    """
+    if not isinstance(x, Variable):
+        out = wrapped(cls, x, None)
+        out._node = Leaf(Spec(x))
+        return out
+    value = x._value
+    before = x._node
+    if before is None:
+        return wrapped(type(x), value, Leaf(Spec(value)))
+    node = Node()
+    node.op = SELECT[2]
+    node.inputs = (before,)
+    node.params = {}
+    node.order = next_order()
+    if type(value) is Abstract:
+        value = Abstract(value.shape, value.dtype)
+    elif type(value) is ndarray:
+        node.shown = weakref.ref(owner(value))
+    node.saved = (value, value)
+    return wrapped(type(x), value, node)
+
+
+def is_traced(x: Any) -> bool:
+    """Whether a Tensor has no numbers yet."""
+    return isinstance(x, Variable) and type(x._value) is Abstract
 
 
 def _stopped(n: Node, value: Any) -> Node:
@@ -176,9 +220,19 @@ def constant(value: Any) -> Any:
     return value
 
 
+def note_view(row: Any, out: Any, x: Any, params: dict[str, Any]) -> None:
+    """Note on traced results that they would show the memory of x, where they would."""
+    memory = np.empty(x._value.shape, x._value.dtype)
+    shown = row.evaluate(memory, **params)
+    results = out if isinstance(out, tuple) else (out,)
+    for y, array in zip(results, shown if isinstance(out, tuple) else (shown,), strict=True):
+        if type(array) is ndarray and array.ndim and owner(array) is memory:
+            y._value.shows = (x, x._node)
+
+
 def renew(x: Any) -> None:
     """Bring a traced view up to date with the tensor it shows, where that was changed in place."""
-    value = x._value
+    value = x._value if isinstance(x, Variable) else None
     if type(value) is not Abstract or value.shows is None:
         return
     shown, seen = value.shows

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.graph.graph import Graph, operands
-from chainrule.graph.node import Abstract, Node, Variable
+from chainrule.graph.node import Node, Variable
 from chainrule.ops.recording import SELECT, general, stopped, wrapped
 
 Apply = Callable[[Node, list[Any]], Any]
@@ -49,8 +49,3 @@ def again(node: Node, values: list[Any]) -> Any:
     if row is SELECT[1]:
         return stopped(values[0]) if isinstance(values[0], Variable) else values[0]
     return general(row, values, node.params)
-
-
-def is_traced(x: Any) -> bool:
-    """Whether a Tensor has no numbers yet."""
-    return isinstance(x, Variable) and type(x._value) is Abstract

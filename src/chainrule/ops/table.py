@@ -267,7 +267,15 @@ def _select(ct: Any, _y: Any, several: Any, index: int, count: int) -> Any:
 
 SELECT = Operation("select", evaluate=lambda x, index, count: x[index], reverse=(_select,))
 STOP = Operation("stop_gradient", evaluate=lambda x: x, reverse=(ZERO,), differentiable=False)
-recording.SELECT.extend((SELECT, STOP))
+ALIAS = Operation(
+    "alias",
+    evaluate=lambda x: x,
+    reverse=(lambda ct, _y, _x: ct,),
+    forward=lambda tangents, _y, _x: tangents[0],
+)
+recording.SELECT.extend((SELECT, STOP, ALIAS))
+for _row in (STOP, ALIAS):
+    _row.keeps = (False, False)
 
 
 # --- making rows -------------------------------------------------------------------------------

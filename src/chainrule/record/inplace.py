@@ -18,7 +18,10 @@ from chainrule.graph.node import Leaf, Variable, paused
 from chainrule.graph.writes import note_write
 from chainrule.ops.complaints import CAUGHT, as_value, describe, explain
 from chainrule.ops.indexing import getitem, index_of, set_item
-from chainrule.ops.recording import record
+from chainrule.ops.recording import is_traced, record
+from chainrule.ops.traced_index import is_dynamic
+from chainrule.record import rebind
+from chainrule.record.rebind import check_same
 
 ndarray: Final[Any] = np.ndarray
 
@@ -31,6 +34,8 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
     """`x op= other`: x becomes row(x, other), in its own memory; `evaluate` is the operator."""
     if not isinstance(x, Variable):
         raise TypeError(name)
+    if is_traced(x) or is_traced(other):
+        return rebind.replace(x, row.call, (other,), {}, name)
     _renew(x)
     value = x._value
     tracked = x._node is not None or (isinstance(other, Variable) and other._node is not None)
@@ -56,7 +61,7 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
     except CAUGHT as error:
         raise explain(row, (value, given), {}, error) from None
     if type(new) is not type(value) or type(value) is ndarray:
-        _check_same(value, new, name)
+        check_same(value, new, name)
         store(x, new, name)
     else:
         x._value = new
@@ -68,6 +73,8 @@ def replace(
     x: Variable, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
 ) -> Any:
     """x becomes function(x, *args), in its own memory."""
+    if is_traced(x) or any(map(is_traced, args)):
+        return rebind.replace(x, function, args, kwargs, name)
     _renew(x)
     value = x._value
     before: Variable = type(x)()
@@ -79,7 +86,7 @@ def replace(
         if x._node is not None and type(value) is ndarray:
             before._value = value.copy()  # the operation may keep it, and the memory is written
     result = function(before, *args, **kwargs)
-    _check_same(value, result._value, name)
+    check_same(value, result._value, name)
     recorded = result._node is not None
     store(x, result._value, name, recorded)
     if recorded:
@@ -108,6 +115,9 @@ def store(x: Variable, new: Any, name: str, recorded: bool = False) -> None:
 
 def zero(x: Variable) -> Any:
     """Set every element to zero."""
+    if is_traced(x):
+        rebind.assign(x, ..., 0)
+        return x
     _renew(x)
     value = x._value
     if x._node is not None:
@@ -130,6 +140,9 @@ def _read_only(name: str) -> GraphError:
 def assign(x: Any, index: Any, new: Any) -> None:
     """`x[index] = new`."""
     index = index_of(index)
+    if is_traced(x) or is_traced(new) or is_dynamic(index):
+        rebind.assign(x, index, new)
+        return
     if (
         isinstance(new, Variable)
         and getattr(new, "_base", (None,))[0] is x
@@ -272,18 +285,3 @@ def _refuse_leaf(x: Any, name: str) -> None:
 
 def _tracked(x: Any) -> bool:
     return isinstance(x, Variable) and x._node is not None
-
-
-def _check_same(value: Any, new: Any, name: str) -> None:
-    shape = np.shape(new)
-    if shape != value.shape:
-        raise ShapeError(
-            f"{name}: the result has shape {list(shape)}, the tensor changed in place has "
-            f"{list(value.shape)}; write `x = x op y` to make a new tensor" + at(user_line())
-        )
-    dtype = getattr(new, "dtype", None)
-    if dtype is not None and not np.can_cast(dtype, value.dtype, "same_kind"):
-        raise DtypeError(
-            f"{name}: the result has dtype {dtype}, which the tensor's dtype {value.dtype} cannot "
-            "hold; write `x = x op y`, or cast first" + at(user_line())
-        )

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from chainrule.graph.node import paused
-from chainrule.record.switch import Pause, Record
+from chainrule.graph.switch import Pause, Record
 
 P = ParamSpec("P")
 R = TypeVar("R")

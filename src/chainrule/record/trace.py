@@ -13,7 +13,7 @@ from typing import Any
 from chainrule.errors import TracedValueError, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Leaf, Node, Parameter, Scope, Spec, Variable
-from chainrule.ops.recording import wrapped
+from chainrule.ops.recording import renew, wrapped
 
 
 def trace(
@@ -34,6 +34,8 @@ def trace(
     ]
     try:
         results = function(*arguments)
+        for r in results:
+            renew(r)
     finally:
         scope.open = False
     outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]

@@ -11,9 +11,9 @@ import numpy as np
 from chainrule.derive.reverse import reverse
 from chainrule.errors import GraphError, ShapeError, at, user_line
 from chainrule.graph.node import Leaf, Variable
+from chainrule.graph.switch import Record
 from chainrule.graph.writes import note_write
 from chainrule.ops.movement import copy
-from chainrule.record.switch import Record
 
 _ONE = {t: t(1) for t in (np.float64, np.float32, np.complex128, np.complex64)}
 """The cotangent of a scalar, made beforehand: making it takes longer than looking it up."""
@@ -82,6 +82,11 @@ def _own(item: tuple[Any, Any], references: int) -> Any:
         _references(item) > references or item[1].base is not None
     )
     return item[1].copy() if shared else item[1]
+
+
+def own(item: tuple[Any, Any]) -> Any:
+    """The cotangent of an item taken out of a walk's result, in memory of its own."""
+    return None if item[1] is None else _own(item, _OWN)
 
 
 def _separate(g: Variable) -> Variable:

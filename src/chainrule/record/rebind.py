@@ -1,0 +1,111 @@
+"""In-place changes of traced values, which have no memory: the Tensor becomes another value.
+
+Views follow: what a basic index of x shows is part of x, so changing it changes x (and whatever x
+is a part of), and a view made before x was changed is made again when it is next used. Where that
+is not possible (a reshape or a transpose) its next use is an error (`ops.recording.renew`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
+from chainrule.graph.node import Leaf, Parameter, Variable
+from chainrule.ops.complaints import as_value, describe
+from chainrule.ops.indexing import set_item
+from chainrule.ops.recording import is_traced, renew
+
+
+def replace(x: Any, function: Any, args: Any, kwargs: dict[str, Any], name: str) -> Any:
+    """x becomes function(x, *args)."""
+    _refuse(x, name)
+    before = _handle(x)
+    result = function(before, *args, **kwargs)
+    check_same(x._value, result._value, name)
+    _adopt(x, _cast(result, x._value.dtype))
+    return x
+
+
+def assign(x: Any, index: Any, new: Any) -> None:
+    """`x[index] = new`."""
+    base = getattr(new, "_base", None) if isinstance(new, Variable) else None
+    if base is not None and base[0] is x and base[1] is index and _current(new):
+        return  # the tail of `x[i] += v`: the view has written through already
+    _refuse(x, "__setitem__")
+    value = new if isinstance(new, Variable) else as_value(new, "__setitem__")
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and not np.can_cast(dtype, x._value.dtype, "same_kind"):
+        raise DtypeError(
+            f"__setitem__: cannot store {describe(getattr(value, '_value', value))} in a tensor of "
+            f"dtype {x._value.dtype}" + at(user_line())
+        )
+    _adopt(x, set_item(_handle(x), value, index))
+
+
+def _adopt(x: Variable, result: Any) -> None:
+    """x takes over a value and its node, and so does whatever x shows a part of."""
+    if not isinstance(result, Variable):  # neither x nor the rest was a Tensor's value any more
+        raise GraphError("an in-place change of a traced value lost its trace" + at(user_line()))
+    base = getattr(x, "_base", None)
+    x._value, x._node = result._value, result._node
+    if base is None or not x._value.shape:
+        return
+    shown, index = base
+    _adopt(shown, set_item(_handle(shown), x, index))
+    if is_traced(x):
+        x._value.shows = (shown, shown._node)
+
+
+def _handle(x: Any) -> Variable:
+    """The value of x as it is now, in a handle of its own."""
+    renew(x)
+    out: Variable = type(x)()
+    out._value, out._node = x._value, x._node
+    return out
+
+
+def _current(view: Any) -> bool:
+    """Whether a view shows what its tensor is now."""
+    shows = view._value.shows if is_traced(view) else None
+    return shows is not None and shows[0]._node is shows[1]
+
+
+def _refuse(x: Any, name: str) -> None:
+    """Raise where a change would reach a tensor that cannot be told of it."""
+    base = getattr(x, "_base", None)
+    if base is not None and x._value.shape:
+        _refuse(base[0], name)
+        return
+    if is_traced(x) and x._value.shows is not None:
+        raise GraphError(
+            f"{name}: an in-place change of a view (made by reshape, a transpose or the like) is "
+            "not recorded while a function is traced; change the tensor it was made from, or "
+            "`.copy()` the view" + at(user_line())
+        )
+    if type(x._node) is Leaf and not isinstance(x._node, Parameter):
+        raise GraphError(
+            f"{name}: a leaf tensor that requires grad ({describe(x._value)}) was changed in place "
+            "while recording; write `x = x + ...` to make a new tensor" + at(user_line())
+        )
+
+
+def check_same(value: Any, new: Any, name: str) -> None:
+    """Raise where a result cannot take the place of a value: another shape, or a wider dtype."""
+    shape = np.shape(new) if not hasattr(new, "shape") else new.shape
+    if shape != value.shape:
+        raise ShapeError(
+            f"{name}: the result has shape {list(shape)}, the tensor changed in place has "
+            f"{list(value.shape)}; write `x = x op y` to make a new tensor" + at(user_line())
+        )
+    dtype = getattr(new, "dtype", None)
+    if dtype is not None and not np.can_cast(dtype, value.dtype, "same_kind"):
+        raise DtypeError(
+            f"{name}: the result has dtype {dtype}, which the tensor's dtype {value.dtype} cannot "
+            "hold; write `x = x op y`, or cast first" + at(user_line())
+        )
+
+
+def _cast(result: Any, dtype: Any) -> Any:
+    return result if result.dtype == dtype else result.astype(dtype)

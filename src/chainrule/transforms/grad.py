@@ -1,0 +1,91 @@
+"""`grad` and `value_and_grad`: run the function on fresh variables, walk back from its value."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.transforms.arguments import (
+    Argnames,
+    Argnums,
+    Chosen,
+    full,
+    scalar_of,
+    with_aux,
+)
+from chainrule.transforms.walks import pull
+
+
+def value_and_grad(
+    f: Callable[..., Any],
+    argnums: Argnums = None,
+    *,
+    argnames: Argnames = None,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """A function that gives f's value and its gradient: `(value, gradient)`.
+
+    f must return one real number (with `has_aux`, a pair of it and anything else: the result is
+    `((value, aux), gradient)`). `argnums` and `argnames` say by which arguments, the first by
+    default: one gives a gradient of its shape and nesting, a sequence a tuple of gradients.
+    Arguments are arrays, numbers, Tensors, or nested containers of them; NumPy arrays in give
+    NumPy arrays out, Tensors give Tensors.
+
+    Raises ShapeError where f returns no single number, DtypeError for arguments of integers and
+    results that are no numbers, ArgumentError for arguments that are not there.
+
+    >>> cr.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+
+    @functools.wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        return _evaluated("value_and_grad", f, args, kwargs, argnums, argnames, has_aux)
+
+    return value_and_gradient
+
+
+def grad(
+    f: Callable[..., Any],
+    argnums: Argnums = None,
+    *,
+    argnames: Argnames = None,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """A function that gives f's gradient (with `has_aux`, a pair of it and what f passes through).
+
+    The gradient has the shape of the argument; see `value_and_grad` for the rest. As the result is
+    a function like any other, `grad(grad(f))` is the second derivative.
+
+    >>> cr.grad(lambda x, y: x**2 * y, argnums=(0, 1))(3.0, 2.0)
+    (np.float64(12.0), np.float64(9.0))
+    >>> cr.grad(cr.grad(np.sin))(np.pi / 2)
+    np.float64(-1.0)
+    """
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, g = _evaluated("grad", f, args, kwargs, argnums, argnames, has_aux)
+        return (g, value[1]) if has_aux else g
+
+    return gradient
+
+
+def _evaluated(
+    name: str,
+    f: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    argnums: Argnums,
+    argnames: Argnames,
+    has_aux: bool,
+) -> tuple[Any, Any]:
+    chosen = Chosen(name, args, kwargs, argnums, argnames)
+    fresh = chosen.fresh()
+    out, aux = with_aux(name, chosen.call(f, fresh), has_aux)
+    y = scalar_of(name, out, chosen.cls)
+    found, free = pull([y], [y._value.dtype.type(1)], fresh, chosen.cls)
+    gradients = chosen.out(full(found, fresh))
+    value = chosen.result(y, free)
+    return ((value, chosen.result_tree(aux, free)) if has_aux else value), gradients

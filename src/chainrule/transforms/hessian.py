@@ -1,0 +1,38 @@
+"""`hessian`: the Jacobian of the gradient, forward over reverse."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.transforms.arguments import Argnames, Argnums
+from chainrule.transforms.grad import grad
+from chainrule.transforms.jacobian import evaluated
+
+
+def hessian(
+    f: Callable[..., Any],
+    argnums: Argnums = None,
+    *,
+    argnames: Argnames = None,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """A function that gives the Hessian of f, which must return one real number.
+
+    For an argument of shape T it has the shape (*T, *T); for a container of arguments it is a
+    container of containers. `argnums`, `argnames` and `has_aux` are as for `grad`.
+
+    >>> cr.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    gradient = grad(f, argnums, argnames=argnames, has_aux=has_aux)
+
+    @functools.wraps(f)
+    def hessian_of(*args: Any, **kwargs: Any) -> Any:
+        return evaluated(
+            "hessian", gradient, args, kwargs, argnums, argnames, has_aux, mode="forward"
+        )
+
+    return hessian_of

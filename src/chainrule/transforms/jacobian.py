@@ -1,0 +1,164 @@
+"""`jacobian`: one walk with a batch of unit vectors, backwards or forwards."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.derive.batch import batch
+from chainrule.errors import ArgumentError, at, user_line
+from chainrule.graph.node import Spec, Variable
+from chainrule.ops.movement import moveaxis, reshape
+from chainrule.ops.recording import wrapped, zeros_like
+from chainrule.record.trace import trace
+from chainrule.record.trees import unflatten
+from chainrule.transforms.arguments import Argnames, Argnums, Chosen, results_of, with_aux
+from chainrule.transforms.walks import is_free, pull, push
+
+MODES = ("auto", "forward", "reverse")
+
+
+def jacobian(
+    f: Callable[..., Any],
+    argnums: Argnums = None,
+    *,
+    argnames: Argnames = None,
+    has_aux: bool = False,
+    mode: str = "auto",
+) -> Callable[..., Any]:
+    """A function that gives the Jacobian of f: of f: R^d -> R^m, the m x d matrix.
+
+    For a result of shape S and an argument of shape T the Jacobian has the shape (*S, *T). A result
+    that is a container gives a container of Jacobians, each nested like the argument. The walk goes
+    forwards where the argument has at most as many elements as the result, else backwards, unless
+    `mode` says "forward" or "reverse". `argnums`, `argnames` and `has_aux` are as for `grad`.
+
+    >>> cr.jacobian(lambda x: np.array([2.0, 3.0]) * x[0] * x[1])(np.array([5.0, 7.0]))
+    array([[14., 10.],
+           [21., 15.]])
+    """
+    if mode not in MODES:
+        raise ArgumentError(
+            f"jacobian: mode={mode!r} is none of {', '.join(map(repr, MODES))}" + at(user_line())
+        )
+
+    @functools.wraps(f)
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        return evaluated("jacobian", f, args, kwargs, argnums, argnames, has_aux, mode)
+
+    return jacobian_of
+
+
+def evaluated(
+    name: str,
+    f: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    argnums: Argnums,
+    argnames: Argnames,
+    has_aux: bool,
+    mode: str,
+) -> Any:
+    """The Jacobian at these arguments, with `has_aux` a pair of it and what f passes through."""
+    chosen = Chosen(name, args, kwargs, argnums, argnames)
+    xs = chosen.fresh()
+    out, aux = with_aux(name, chosen.call(f, xs), has_aux)
+    ys, structure = results_of(name, out, chosen.cls)
+    free = is_free(ys, xs)
+    if mode == "auto":
+        forward = sum(x._value.size for x in xs) <= sum(y._value.size for y in ys)
+        mode = "forward" if forward else "reverse"
+    rows = (by_column if mode == "forward" else by_row)(ys, xs, chosen.cls, free)
+    whole = unflatten(structure, [chosen.out(row) for row in rows])
+    return (whole, chosen.result_tree(aux, free)) if has_aux else whole
+
+
+def by_row(
+    ys: Sequence[Any], xs: Sequence[Any], cls: type[Variable], free: bool
+) -> list[list[Any]]:
+    """Blocks of the Jacobian, for each result by each variable: cotangents of unit vectors."""
+    rows = []
+    for y in ys:
+        shape, dtype = y._value.shape, y._value.dtype
+
+        def pulled(ct: Any, y: Any = y) -> list[Any]:
+            return pull([y], [ct], xs, cls, free)[0]
+
+        if y._node is None or dtype.kind not in "fc":
+            rows.append([np.zeros((*shape, *x._value.shape), x._value.dtype) for x in xs])
+        elif y._value.size == 1:
+            found = pulled(np.ones(shape, dtype)[()])
+            rows.append(
+                [
+                    _shaped(zeros_like(x._value) if g is None else g, shape, x._value.shape)
+                    for g, x in zip(found, xs, strict=True)
+                ]
+            )
+        else:
+            seeds, outs = _units(y._value, cls), [x._value for x in xs]
+            found = _batched(pulled, Spec(y._value), seeds, outs, cls)
+            rows.append([_shaped(g, shape, x._value.shape) for g, x in zip(found, xs, strict=True)])
+    return rows
+
+
+def by_column(
+    ys: Sequence[Any], xs: Sequence[Any], cls: type[Variable], free: bool
+) -> list[list[Any]]:
+    """The same blocks, as tangents of unit vectors."""
+    columns = []
+    for i, x in enumerate(xs):
+
+        def pushed(tangent: Any, i: int = i) -> list[Any]:
+            return push(ys, xs, [tangent if k == i else None for k in range(len(xs))], cls, free)[0]
+
+        seeds, outs = _units(x._value, cls), [y._value for y in ys]
+        found = _batched(pushed, Spec(x._value), seeds, outs, cls)
+        columns.append(
+            [
+                _shaped(_last(t), y._value.shape, x._value.shape)
+                for t, y in zip(found, ys, strict=True)
+            ]
+        )
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _units(like: Any, cls: type[Variable]) -> Any:
+    """The unit vectors of a space, one after the other."""
+    n = like.size
+    return wrapped(cls, np.eye(n, dtype=like.dtype).reshape(n, *like.shape), None)
+
+
+def _batched(
+    function: Callable[..., Sequence[Any]],
+    spec: Spec,
+    seeds: Any,
+    outs: Sequence[Any],
+    cls: type[Variable],
+) -> list[Any]:
+    """A linear map of one argument on a batch of them; results have the batch first."""
+    size = seeds._value.shape[0]
+
+    def whole(seed: Any) -> list[Any]:
+        return [
+            zeros_like(o) if g is None else g for g, o in zip(function(seed), outs, strict=True)
+        ]
+
+    graph = trace(whole, [spec], cls, "jacobian")
+    found, carried = batch(graph, [seeds], [True], size)
+    return [
+        g if c else wrapped(cls, np.zeros((size, *o.shape), o.dtype), None)
+        for g, c, o in zip(found, carried, outs, strict=True)
+    ]
+
+
+def _last(t: Any) -> Any:
+    return moveaxis(t, 0, -1) if t.ndim > 1 else t
+
+
+def _shaped(block: Any, rows: tuple[int, ...], columns: tuple[int, ...]) -> Any:
+    """A block in the shape (*rows, *columns)."""
+    shape = (*rows, *columns)
+    return block if block.shape == shape else reshape(block, shape)
