@@ -16,7 +16,7 @@ from chainrule.errors import DtypeError, GraphError, MissingDerivative, ShapeErr
 from chainrule.graph.node import Variable
 from chainrule.ops import movement, ranges
 from chainrule.ops.complaints import as_value
-from chainrule.ops.recording import raw
+from chainrule.ops.recording import is_traced, raw
 from chainrule.ops.table import NUMPY
 from chainrule.tensor import Tensor, leaf, tensor
 
@@ -297,7 +297,10 @@ def identity(n: int, dtype: Any = None, *, requires_grad: bool = False, cls: Cla
 def _like(build: Callable[..., Any], x: Any, dtype: Any, shape: Any) -> tuple[Class, Any]:
     """(class, value) of NumPy's `..._like` function for a Tensor, an array or a number."""
     cls = type(x) if isinstance(x, Tensor) else Tensor
-    value = as_value(raw(x), build.__name__)
+    if is_traced(x):
+        value: Any = np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    else:
+        value = as_value(raw(x), build.__name__)
     wanted = settled(dtype, cls, value)
     return cls, _built(build, value, wanted, shape=shape)
 

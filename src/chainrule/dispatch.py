@@ -10,7 +10,8 @@ import numpy as np
 from chainrule.errors import DtypeError, MissingDerivative, at, user_line
 from chainrule.graph.node import Variable
 from chainrule.graph.writes import note_write
-from chainrule.ops.table import NUMPY, raw
+from chainrule.ops.recording import is_traced, numbers, raw
+from chainrule.ops.table import NUMPY
 
 _REDUCED = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min",
             "logical_or": "any", "logical_and": "all"}  # fmt: skip
@@ -24,6 +25,12 @@ PLAIN: frozenset[Callable[..., Any]] = frozenset(
     }
 )  # fmt: skip
 """Functions that ask about a value and have no derivative: they are given the plain arrays."""
+
+ABOUT_SHAPE = PLAIN & {
+    np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast,
+    np.common_type, np.min_scalar_type,
+}  # fmt: skip
+"""Those that ask about shape and dtype only."""
 
 WRITING: frozenset[Callable[..., Any]] = frozenset(
     {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}
@@ -70,7 +77,8 @@ def array_function(
             _refuse(func.__name__, kwargs)
         return function(*args, **kwargs)
     if func in PLAIN:
-        return func(*_plain(args), **_plain(kwargs))
+        given = _stand_in if func in ABOUT_SHAPE else _plain
+        return func(*given(args), **given(kwargs))
     return _unknown(func.__name__, func, args, kwargs, "__call__")
 
 
@@ -125,6 +133,15 @@ def _plain(x: Any) -> Any:
         return type(x)(_plain(e) for e in x)
     if isinstance(x, dict):
         return {k: _plain(v) for k, v in x.items()}
+    return numbers(x)
+
+
+def _stand_in(x: Any) -> Any:
+    """As `_plain`, with an array of zeros for a traced Tensor."""
+    if is_traced(x):
+        return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    if isinstance(x, (list, tuple)):
+        return type(x)(_stand_in(e) for e in x)
     return raw(x)
 
 

@@ -374,6 +374,8 @@ class Tensor(Variable):
         return self._value.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if type(self._value) is Abstract:
+            raise self._value.unknown("a NumPy array")
         if self._node is not None:
             raise GraphError(
                 "a tensor that requires grad was turned into a NumPy array, which would lose its "

@@ -97,7 +97,7 @@ def between(
         if node in seen or node in sources:
             continue
         if node.op is None or node.order < oldest:
-            if outside is not None:
+            if outside is not None and not (isinstance(node, Leaf) and node.frozen):
                 outside.append(node)
             continue
         seen.add(node)
@@ -200,4 +200,5 @@ def _seed(cls: type[Variable], like: Any) -> Any:
     seed = cls()
     seed._value = zeros_like(like)
     seed._node = Leaf(Spec(seed._value))
+    seed._node.frozen = True  # the result is linear in it, so nothing depends on its value
     return seed

@@ -146,7 +146,7 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
                 watch(node.op, g)
             if n.op is None:
                 found[n] = found[n] + g if n in found else g
-                if outside is not None and targets is not None and n not in targets:
+                if outside is not None and not ((targets and n in targets) or is_frozen(n)):
                     outside.append(n)
             elif n in cotangents:
                 cotangents[n] = cotangents[n] + g
@@ -205,6 +205,11 @@ def _active(roots: Sequence[tuple[Node, Any]], wanted: Sequence[Node]) -> set[No
         if node.op is not None and depends(node, active):
             active.add(node)
     return active
+
+
+def is_frozen(node: Node) -> bool:
+    """Whether a node is a leaf by which no derivative is wanted any more."""
+    return isinstance(node, Leaf) and node.frozen
 
 
 def _order(node: Node) -> int:

@@ -73,6 +73,21 @@ def operands(node: Node) -> Iterator[tuple[Node | None, Any]]:
     return zip(node.inputs, node.saved[1:], strict=True)
 
 
+def has_variable(node: Node) -> bool:
+    """Whether a node depends on a leaf by which a derivative could be wanted."""
+    seen: set[Node] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Leaf):
+            if not node.frozen:
+                return True
+        elif node not in seen:
+            seen.add(node)
+            stack.extend(n for n in node.inputs if n is not None)
+    return False
+
+
 def is_abstract(x: Variable) -> bool:
     """Whether a variable has no numbers yet."""
     return type(x._value) is Abstract

@@ -59,7 +59,7 @@ class Leaf(Node):
 
     grad: Any
     spec: Any
-    frozen: bool  # requires_grad was switched off since: `backward` passes it by
+    frozen: bool  # no derivative is wanted any more (requires_grad was switched off): passed by
 
     def __init__(self, spec: Spec) -> None:
         self.op = None

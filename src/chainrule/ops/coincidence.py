@@ -19,7 +19,6 @@ import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
 from chainrule.ops.matrices import in_batch, largest, precision
-from chainrule.ops.table import raw
 
 _VALUES = {"svd": "singular values"}
 _ALONE = {"svd": "svdvals", "eigh": "eigvalsh", "eig": "eigvals"}
@@ -85,5 +84,5 @@ def share(c: Any, pairs: Pairs) -> Any:
     if not pairs.some:
         return c
     group = pairs.same | pairs.diagonal
-    weights = (group / np.sum(group, axis=-1, keepdims=True)).astype(raw(c).dtype)
+    weights = (group / np.sum(group, axis=-1, keepdims=True)).astype(c.dtype)
     return np.sum(weights * c[..., None, :], axis=-1)

@@ -27,7 +27,7 @@ from chainrule.ops.matrices import (
     well,
 )
 from chainrule.ops.systems import solve_triangular
-from chainrule.ops.table import NUMPY, S, operation, raw
+from chainrule.ops.table import NUMPY, S, numbers, operation, raw
 
 # --- Cholesky ------------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ def _qr_rule(ct: Any, y: Any, _a: Any, mode: str) -> Any:
             "missing: the columns of q beyond the first n are not determined by the matrix. "
             "Use mode='reduced'" + at(user_line())
         )
-    _full_rank(raw(r))
+    _full_rank(numbers(r))
     if m >= n:
         return conj(_qr_square(cq, cr, q, r))
     rest, c_rest = r[..., m:], cr[..., m:]

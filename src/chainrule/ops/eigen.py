@@ -31,22 +31,22 @@ from chainrule.ops.matrices import (
     square,
     symmetric,
 )
-from chainrule.ops.table import TABLE, S, fit, operation, raw
+from chainrule.ops.table import TABLE, S, fit, numbers, operation
 
 # --- eigenvalues of symmetric matrices -----------------------------------------------------------
 
 
 def _eigh_cotangent(cw: Any, cv: Any, w: Any, v: Any) -> Any:
     """V (diag(cw) + K / gaps) V^H with K = V^H cv; None for a cotangent says: not used."""
-    pairs = Pairs("eigh", raw(w))
+    pairs = Pairs("eigh", numbers(w))
     vh = adjoint(v)
     g = None if cw is None else (v * share(cw, pairs)[..., None, :]) @ vh
     if cv is not None:
         c = conj(cv)
         k = vh @ c
-        pairs.need_no_choice(raw(k - adjoint(k)), raw(c))
+        pairs.need_no_choice(numbers(k - adjoint(k)), numbers(c))
         if cw is not None:
-            pairs.need_no_mixture(raw(k), raw(c))
+            pairs.need_no_mixture(numbers(k), numbers(c))
         by_vectors = v @ (pairs.inverse_gaps(w) * k) @ vh
         g = by_vectors if g is None else g + by_vectors
     return conj(hermitian_part(g))
@@ -60,11 +60,11 @@ def _pull_eigh(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
 
 def _push_eigh(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any]:
     (w, v) = y
-    pairs = Pairs("eigh", raw(w))
+    pairs = Pairs("eigh", numbers(w))
     da = hermitian_part(tangents[0])
     vh = adjoint(v)
     m = vh @ da @ v
-    pairs.need_no_choice(raw(m), raw(da))
+    pairs.need_no_choice(numbers(m), numbers(da))
     on = real_part(np.sum(m * identity_like(m), axis=-1))
     return share(on, pairs), v @ (pairs.inverse_gaps(w) * m)
 
@@ -116,7 +116,7 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
 
 def _left_vectors(v: Any) -> Any:
     """Inverse of the matrix of eigenvectors, or an error where there are too few of them."""
-    values = np.linalg.svdvals(raw(v))
+    values = np.linalg.svdvals(numbers(v))
     low = np.any(values <= v.shape[-1] * precision(v) * largest(values), axis=-1)
     if np.any(low):
         raise MissingDerivative(
@@ -133,8 +133,8 @@ def _without_scale(cv: Any, v: Any) -> Any:
     """
     along = np.sum(v * cv, axis=-2, keepdims=True)
     if v.dtype.kind == "c":
-        limit = precision(v) ** 0.5 * np.max(np.abs(raw(cv)), initial=0)
-        if np.any(np.abs(np.imag(raw(along))) > limit):
+        limit = precision(v) ** 0.5 * np.max(np.abs(numbers(cv)), initial=0)
+        if np.any(np.abs(np.imag(numbers(along))) > limit):
             raise MissingDerivative(
                 "eig: the result depends on the phases of complex eigenvectors, which are not "
                 "determined by the matrix" + at(user_line())
@@ -144,12 +144,12 @@ def _without_scale(cv: Any, v: Any) -> Any:
 
 def _eig_cotangent(cw: Any, cv: Any, w: Any, v: Any) -> Any:
     """V^-T (diag(cw) + V^T cv / gaps) V^T, cv freed of scale; eigenvalues are holomorphic."""
-    pairs = Pairs("eig", raw(w))
+    pairs = Pairs("eig", numbers(w))
     left = _left_vectors(v).mT
     g = None if cw is None else left * share(cw, pairs)[..., None, :]
     if cv is not None:
         k = v.mT @ _without_scale(cv, v)
-        pairs.need_no_choice(raw(k), raw(cv))
+        pairs.need_no_choice(numbers(k), numbers(cv))
         by_vectors = left @ (pairs.inverse_gaps(w) * k)
         g = by_vectors if g is None else g + by_vectors
     return g @ v.mT
@@ -162,14 +162,14 @@ def _pull_eig(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
 
 def _push_eig(tangents: Any, y: Any, _a: Any) -> tuple[Any, Any]:
     (w, v) = y
-    pairs = Pairs("eig", raw(w))
+    pairs = Pairs("eig", numbers(w))
     if v.dtype.kind == "c":
         raise MissingDerivative(
             "eig: the forward derivative of complex eigenvectors is not determined by the matrix "
             "(their phases are free); use reverse mode, or eigvals" + at(user_line())
         )
     m = _left_vectors(v) @ tangents[0] @ v
-    pairs.need_no_choice(raw(m), raw(tangents[0]))
+    pairs.need_no_choice(numbers(m), numbers(tangents[0]))
     dv = v @ (pairs.inverse_gaps(w) * m)
     dv = dv - v * np.sum(v * dv, axis=-2, keepdims=True)
     return share(np.sum(m * identity_like(m), axis=-1), pairs), dv

@@ -461,6 +461,7 @@ def _reverse_along(ct: Any, _y: Any, _x: Any, indices: Any, axis: int | None) ->
 def index_along(indices: Any, shape: Shape, axis: int) -> Index:
     """The index that reads `take_along_axis`: positions along one axis, all of the others."""
     axis %= len(shape)
+    indices = indices if isinstance(indices, Variable) else np.asarray(indices)
     parts = []
     for i, n in enumerate(shape):
         if i == axis:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.node import Variable
-from chainrule.ops.table import raw
+from chainrule.ops.recording import numbers
 
 # --- small formulas, for arrays and Tensors alike ------------------------------------------------
 
@@ -73,7 +73,7 @@ def recorded(*operands: Any) -> bool:
 
 def largest(x: Any) -> Any:
     """Largest magnitude in each vector along the last axis, kept as an axis; 0 for none."""
-    return np.max(np.abs(raw(x)), axis=-1, keepdims=True, initial=0)
+    return np.max(np.abs(numbers(x)), axis=-1, keepdims=True, initial=0)
 
 
 # --- checks and hints ----------------------------------------------------------------------------

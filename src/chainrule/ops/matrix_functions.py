@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.matrices import floating, gaussian, recorded, spd, square, symmetric, well
-from chainrule.ops.table import TABLE, S, composite, operation, raw
+from chainrule.ops.table import TABLE, S, composite, numbers, operation
 
 
 def _by_blocks(name: str) -> Callable[..., Any]:
@@ -25,7 +25,7 @@ def _by_blocks(name: str) -> Callable[..., Any]:
         n = a.shape[-1]
         t = a.mT
         # the block is linear in ct, whose size should not decide how often a is halved
-        scale = float(np.max(np.abs(raw(ct)), initial=0)) or 1.0
+        scale = float(np.max(np.abs(numbers(ct)), initial=0)) or 1.0
         top = np.concatenate([t, ct / scale], axis=-1)
         bottom = np.concatenate([np.zeros(t.shape, t.dtype), t], axis=-1)
         return TABLE[name].function(np.concatenate([top, bottom], axis=-2))[..., :n, n:] * scale
@@ -128,7 +128,7 @@ def matrix_power(a: Any, n: int) -> Any:
     if not recorded(a):
         return np.linalg.matrix_power(a, n)
     n = operator.index(n)
-    square(raw(a))
+    square(a)
     if n < 0:
         a, n = np.linalg.inv(a), -n
     if n == 0:

@@ -55,7 +55,7 @@ def general(row: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
             nodes.append(None)
     if tracing:
         out = trace(row, cls, values, nodes, params)
-        if row.kind == "movement" and is_traced(operands[0]):
+        if row.kind == "movement" and row.arity == 1:
             note_view(row, out, operands[0], params)
         return out
     try:
@@ -381,6 +381,19 @@ def raw(x: Any) -> Any:
         return x
     value = x._value
     return stopped(x) if type(value) is Abstract else value
+
+
+def numbers(x: Any) -> Any:
+    """The plain array of a Tensor or array, where a rule has to look at the numbers in it.
+
+    Raises TracedValueError for a traced Tensor; the rule is then deferred (`ops.deferred`).
+    """
+    if not isinstance(x, Variable):
+        return x
+    value = x._value
+    if type(value) is Abstract:
+        raise value.unknown("its value")
+    return value
 
 
 def stopped(x: Any) -> Any:

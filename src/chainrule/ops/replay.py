@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.graph.graph import Graph, operands
+from chainrule.graph.graph import Graph, has_variable, operands
 from chainrule.graph.node import Node, Variable
 from chainrule.ops.recording import SELECT, general, stopped, wrapped
 
@@ -38,7 +38,9 @@ def given(cls: type[Variable], node: Node | None, value: Any, known: dict[Node, 
     if node is None:
         return value
     found = known.get(node)
-    return wrapped(cls, value, node) if found is None else found
+    if found is not None:
+        return found
+    return wrapped(cls, value, node) if has_variable(node) else value
 
 
 def again(node: Node, values: list[Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.graph.node import Variable
 from chainrule.ops.indexing import (
     add_along_axis,
     getitem,
@@ -18,10 +19,14 @@ from chainrule.ops.indexing import (
     take,
     take_along_axis,
 )
-from chainrule.ops.recording import raw
+from chainrule.ops.recording import numbers, raw
 from chainrule.ops.table import S, composite, operation
 
 Shape = tuple[int, ...]
+
+_FOUND = "how many elements it finds depends on their values"
+_DISTINCT = "how many distinct elements there are depends on their values"
+"""Why the shape of a result is not known while tracing."""
 
 # --- sorting -----------------------------------------------------------------------------------
 
@@ -40,9 +45,9 @@ def _order(x: Any, axis: int | None, descending: bool, stable: bool) -> Any:
 def _reverse_sort(
     ct: Any, _y: Any, x: Any, axis: int | None, descending: bool, stable: bool, **_: Any
 ) -> Any:
-    order = _order(raw(x), axis, descending, stable)
+    order = argsort(x, axis, descending, stable)
     along = 0 if axis is None else axis
-    back = take_along_axis(ct, np.argsort(order, axis=along), along)
+    back = take_along_axis(ct, argsort(order, along), along)
     return back.reshape(x.shape)
 
 
@@ -155,6 +160,7 @@ def searchsorted(x1: Any, x2: Any, side: str = "left", sorter: Any = None) -> An
 
 
 @operation(
+    shape=_FOUND,
     differentiable=False,
     results=0,
     numpy=(np.nonzero,),
@@ -170,6 +176,7 @@ def nonzero(x: Any) -> tuple[Any, ...]:
 
 
 @operation(
+    shape=_FOUND,
     differentiable=False,
     numpy=(np.argwhere,),
     samples=[S(lambda rng: rng.integers(0, 2, (3, 4)))],
@@ -185,6 +192,7 @@ def argwhere(x: Any) -> Any:
 
 
 @operation(
+    shape=_FOUND,
     differentiable=False,
     numpy=(np.flatnonzero,),
     samples=[S(lambda rng: rng.integers(0, 2, (3, 4)))],
@@ -269,7 +277,7 @@ def _reverse_unique(ct: Any, _y: Any, x: Any) -> Any:
     """Elements of equal value share a gradient equally, as ties do everywhere."""
     if isinstance(ct, (tuple, list)):
         ct = ct[0]
-    found = _distinct(raw(x))
+    found = _distinct(numbers(x))
     share = (1 / found.counts[found.inverse_indices]).astype(x.dtype)
     return take(ct, found.inverse_indices) * share
 
@@ -280,7 +288,9 @@ _REPEATED = [
 ]
 
 
-@operation(reverse=(_reverse_unique,), numpy=(np.unique_values,), samples=_REPEATED)
+@operation(
+    shape=_DISTINCT, reverse=(_reverse_unique,), numpy=(np.unique_values,), samples=_REPEATED
+)
 def unique_values(x: Any) -> Any:
     """The distinct elements, sorted; a gradient is shared equally among equal elements.
 
@@ -290,7 +300,13 @@ def unique_values(x: Any) -> Any:
     return np.unique(x, equal_nan=False)
 
 
-@operation(reverse=(_reverse_unique,), results=2, numpy=(np.unique_counts,), samples=_REPEATED)
+@operation(
+    shape=_DISTINCT,
+    reverse=(_reverse_unique,),
+    results=2,
+    numpy=(np.unique_counts,),
+    samples=_REPEATED,
+)
 def unique_counts(x: Any) -> UniqueCounts:
     """The distinct elements, sorted, and how often each stands there.
 
@@ -301,7 +317,13 @@ def unique_counts(x: Any) -> UniqueCounts:
     return UniqueCounts(found.values, found.counts)
 
 
-@operation(reverse=(_reverse_unique,), results=2, numpy=(np.unique_inverse,), samples=_REPEATED)
+@operation(
+    shape=_DISTINCT,
+    reverse=(_reverse_unique,),
+    results=2,
+    numpy=(np.unique_inverse,),
+    samples=_REPEATED,
+)
 def unique_inverse(x: Any) -> UniqueInverse:
     """The distinct elements, sorted, and for every element of x the position of its value there.
 
@@ -312,7 +334,13 @@ def unique_inverse(x: Any) -> UniqueInverse:
     return UniqueInverse(found.values, found.inverse_indices)
 
 
-@operation(reverse=(_reverse_unique,), results=4, numpy=(np.unique_all,), samples=_REPEATED)
+@operation(
+    shape=_DISTINCT,
+    reverse=(_reverse_unique,),
+    results=4,
+    numpy=(np.unique_all,),
+    samples=_REPEATED,
+)
 def unique_all(x: Any) -> UniqueAll:
     """The distinct elements, sorted: values, first positions, positions of x in them, counts.
 
@@ -344,7 +372,7 @@ def unique(
 
 
 def _shape(x: Any) -> Shape:
-    return np.shape(raw(x))
+    return x._value.shape if isinstance(x, Variable) else np.shape(x)
 
 
 @composite(
@@ -360,7 +388,7 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int = -1) -> Any:
     tensor([[1., 9.],
             [9., 4.]])
     """
-    return set_item(x, values, index_along(np.asarray(raw(indices)), _shape(x), axis))
+    return set_item(x, values, index_along(raw(indices), _shape(x), axis))
 
 
 @composite(
@@ -376,7 +404,7 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     >>> cr.compress([True, False, True], cr.tensor([1.0, 2.0, 3.0]))
     tensor([1., 3.])
     """
-    return take(x, np.flatnonzero(raw(condition)), axis)
+    return take(x, np.flatnonzero(numbers(condition)), axis)
 
 
 @composite(
@@ -389,7 +417,7 @@ def extract(condition: Any, x: Any) -> Any:
     >>> cr.extract(x > 1, x)
     tensor([2., 3.])
     """
-    return take(x, np.flatnonzero(raw(condition)))
+    return take(x, np.flatnonzero(numbers(condition)))
 
 
 @composite(

@@ -26,7 +26,7 @@ from chainrule.ops.matrices import (
     square,
     well,
 )
-from chainrule.ops.table import NUMPY, TABLE, S, fit, operation, raw
+from chainrule.ops.table import NUMPY, TABLE, S, fit, numbers, operation
 
 
 def _vanishing(s: Any) -> Any:
@@ -36,7 +36,7 @@ def _vanishing(s: Any) -> Any:
 
 def _share_positive(cs: Any, s: Any, pairs: Pairs) -> Any:
     """Tied singular values share; a value of zero has a kink there, and derivative zero."""
-    return np.where(_vanishing(raw(s)), 0, share(cs, pairs))
+    return np.where(_vanishing(numbers(s)), 0, share(cs, pairs))
 
 
 def _thin(u: Any, s: Any, vh: Any) -> tuple[Any, Any]:
@@ -54,10 +54,10 @@ def _undetermined() -> MissingDerivative:
 
 def _inverse_values(s: Any, parts: tuple[Any, ...]) -> Any:
     """1/s; where s vanishes the columns of `parts` must, and it stands 0."""
-    zero = _vanishing(raw(s))
+    zero = _vanishing(numbers(s))
     if np.any(zero):
         for part in parts:
-            size = np.max(np.abs(raw(part)), axis=-2, initial=0)
+            size = np.max(np.abs(numbers(part)), axis=-2, initial=0)
             if np.any(zero & (size > precision(s) ** 0.5 * np.max(size, initial=0))):
                 raise MissingDerivative(
                     "svd: a singular value is zero, and its singular vectors, which the result "
@@ -74,7 +74,7 @@ def _svd_cotangent(cu: Any, cs: Any, cvh: Any, u: Any, s: Any, vh: Any) -> Any:
     so that only the first has a pole where singular values coincide.
     """
     k = s.shape[-1]
-    pairs = Pairs("svd", raw(s))
+    pairs = Pairs("svd", numbers(s))
     uh, v = adjoint(u), adjoint(vh)
     g = 0 if cs is None else (u * _share_positive(cs, s, pairs)[..., None, :]) @ vh
     if cu is None and cvh is None:
@@ -84,10 +84,10 @@ def _svd_cotangent(cu: Any, cs: Any, cvh: Any, u: Any, s: Any, vh: Any) -> Any:
     x, z = uh @ cu, vh @ cv
     a, b = x - adjoint(x), z - adjoint(z)
     scale = np.maximum(_size(cu), _size(cv))
-    pairs.need_no_choice(raw(a + b), scale)
+    pairs.need_no_choice(numbers(a + b), scale)
     if cs is not None:
-        pairs.need_no_mixture(raw(x + z), scale)
-    inner = pairs.inverse_gaps(s) * (a + b) + pairs.inverse_sums(s, raw(a - b), scale) * (a - b)
+        pairs.need_no_mixture(numbers(x + z), scale)
+    inner = pairs.inverse_gaps(s) * (a + b) + pairs.inverse_sums(s, numbers(a - b), scale) * (a - b)
     if u.dtype.kind == "c":  # the phases that complex u and v share
         inner = inner + a * np.eye(k, dtype=s.dtype) * _inverse_values(s, ())[..., None, :]
     inner = inner * 0.5
@@ -103,7 +103,7 @@ def _svd_cotangent(cu: Any, cs: Any, cvh: Any, u: Any, s: Any, vh: Any) -> Any:
 
 
 def _size(x: Any) -> Any:
-    return np.max(np.abs(raw(x)), axis=(-2, -1), keepdims=True, initial=0)
+    return np.max(np.abs(numbers(x)), axis=(-2, -1), keepdims=True, initial=0)
 
 
 def _svd_reverse(ct: Any, y: Any) -> Any:
@@ -111,11 +111,11 @@ def _svd_reverse(ct: Any, y: Any) -> Any:
     u, s, vh = y
     k = s.shape[-1]
     if cu is not None and cu.shape[-1] > k:
-        if np.any(raw(cu)[..., k:]):
+        if np.any(numbers(cu)[..., k:]):
             raise _undetermined()
         cu = cu[..., :k]
     if cvh is not None and cvh.shape[-2] > k:
-        if np.any(raw(cvh)[..., k:, :]):
+        if np.any(numbers(cvh)[..., k:, :]):
             raise _undetermined()
         cvh = cvh[..., :k, :]
     u, vh = _thin(u, s, vh)
@@ -137,15 +137,15 @@ def _push_svd(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any, Any]:
             "svd: the forward derivative of complex singular vectors is not written; "
             "use reverse mode, or svdvals" + at(user_line())
         )
-    pairs = Pairs("svd", raw(s))
+    pairs = Pairs("svd", numbers(s))
     (da,) = tangents
     v = vh.mT
     e = u.mT @ da @ v
     plus, minus = e + e.mT, e - e.mT
     scale = _size(da)
-    pairs.need_no_choice(raw(plus), scale)
+    pairs.need_no_choice(numbers(plus), scale)
     plus = pairs.inverse_gaps(s) * plus
-    minus = pairs.inverse_sums(s, raw(minus), scale) * minus
+    minus = pairs.inverse_sums(s, numbers(minus), scale) * minus
     du, dv = u @ ((plus + minus) * 0.5), v @ ((plus - minus) * 0.5)
     if m > k:
         outside = da @ v - u @ e

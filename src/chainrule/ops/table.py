@@ -36,6 +36,7 @@ from chainrule.ops.recording import (
     is_recording,
     kept,
     note_shown,
+    numbers,
     raw,
     record,
     selected,
