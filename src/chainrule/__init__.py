@@ -67,6 +67,7 @@ from chainrule.errors import (
     ChainruleError,
     DtypeError,
     GraphError,
+    LoopError,
     MatrixError,
     MissingDerivative,
     NaNError,
@@ -304,6 +305,13 @@ from chainrule.ops.statistics import (
 from chainrule.printing import (
     set_printoptions,
 )
+from chainrule.record.control_flow import (
+    cond,
+    fori_loop,
+    map,
+    scan,
+    while_loop,
+)
 from chainrule.record.mode import (
     enable_grad,
     is_grad_enabled,
@@ -348,7 +356,7 @@ from chainrule.version import (
 )
 
 __all__ = [
-    "ArgumentError", "ChainruleError", "DtypeError", "GraphError", "MatrixError",
+    "ArgumentError", "ChainruleError", "DtypeError", "GraphError", "LoopError", "MatrixError",
     "MissingDerivative", "NaNError", "ShapeError", "StructureError", "Tensor", "TracedValueError",
     "__version__", "abs", "acos", "acosh", "add", "algebra", "all", "amax", "amin", "any",
     "arange", "argmax", "argmin", "argsort", "argwhere", "array", "array_split", "asarray",
@@ -356,27 +364,27 @@ __all__ = [
     "average", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to", "can_cast",
     "cbrt", "ceil", "choose", "clip", "column_stack", "complex128", "complex64", "compress",
-    "concat", "conj", "convolve", "convolve_nd", "copy", "copysign", "corrcoef", "correlate",
-    "correlate_nd", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin",
-    "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "detect_anomaly", "diag",
+    "concat", "cond", "conj", "convolve", "convolve_nd", "copy", "copysign", "corrcoef",
+    "correlate", "correlate_nd", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax",
+    "cummin", "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "detect_anomaly", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "dot", "dsplit", "dstack", "e",
     "einsum", "empty", "empty_like", "enable_grad", "equal", "exp", "exp2", "expand_dims",
     "expm1", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero", "flatten", "flip", "fliplr",
-    "flipud", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "flipud", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "fori_loop",
     "from_dlpack", "full", "full_like", "geomspace", "get_default_dtype", "grad", "greater",
     "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "hsplit", "hstack",
     "hvp", "hypot", "identity", "iinfo", "imag", "inf", "inner", "int16", "int32", "int64",
     "int8", "is_grad_enabled", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacobian", "jvp",
     "kron", "ldexp", "less", "less_equal", "linalg", "linearize", "linspace", "log", "log10",
     "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp", "matmul",
+    "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp", "map", "matmul",
     "matrix_transpose", "matvec", "max", "maximum", "mean", "median", "meshgrid", "min",
     "minimum", "moveaxis", "multi_dot", "multiply", "nan", "nan_to_num", "nanmax", "nanmean",
     "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "negative", "newaxis", "nextafter",
     "no_grad", "nonzero", "not_equal", "ones", "ones_like", "outer", "pad", "percentile",
     "permute_dims", "pi", "piecewise", "positive", "pow", "power", "prod", "ptp",
     "put_along_axis", "quantile", "rad2deg", "radians", "random", "ravel", "real", "reciprocal",
-    "remainder", "repeat", "reshape", "result_type", "rint", "roll", "rot90", "round",
+    "remainder", "repeat", "reshape", "result_type", "rint", "roll", "rot90", "round", "scan",
     "scatter_add", "searchsorted", "select", "set_default_dtype", "set_grad_enabled",
     "set_printoptions", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort", "special",
     "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum",
@@ -384,5 +392,5 @@ __all__ = [
     "trace", "trapezoid", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8",
     "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unstack",
     "unvec", "value_and_grad", "var", "vec", "vecdot", "vecmat", "vjp", "vmap", "vsplit",
-    "vstack", "where", "zeros", "zeros_like",
+    "vstack", "where", "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -40,6 +40,10 @@ class ArgumentError(ChainruleError, ValueError):
     """An argument of a transform that cannot be: a position that is not there, an unknown mode."""
 
 
+class LoopError(ChainruleError, RuntimeError):
+    """A loop that went on for longer than it was allowed to."""
+
+
 class StructureError(ChainruleError, TypeError):
     """Containers of arrays that are not nested as they should be."""
 

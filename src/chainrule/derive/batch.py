@@ -41,3 +41,12 @@ def batch(
         results.append(known[n] if n is not None and n in known else out)
         whether.append(n is not None and n in carrying)
     return results, whether
+
+
+def carried(graph: Graph, moved: Sequence[bool]) -> list[bool]:
+    """Which outputs of a graph have the batch if the inputs marked in `moved` do."""
+    carrying: set[Node] = {n for n, m in zip(graph.inputs, moved, strict=True) if m}
+    for node in graph.nodes:
+        if any(n in carrying for n in node.inputs):
+            carrying.add(node)
+    return [out._node in carrying for out in graph.outputs]

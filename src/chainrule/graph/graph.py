@@ -41,13 +41,13 @@ class Graph:
             node = stack.pop()
             if node is None or node in reached or node in inside or node.order < oldest:
                 continue
+            if node.op is None:  # an input of another trace: given
+                continue
             reached.add(node)
             stack.extend(n for n, v in operands(node) if type(v) is Abstract)
         kept = []
         for node in sorted(reached, key=lambda n: n.order):
-            if node.op is not None and any(
-                n in inside for n, v in operands(node) if type(v) is Abstract
-            ):
+            if any(n in inside for n, v in operands(node) if type(v) is Abstract):
                 inside[node] = True
                 kept.append(node)
         return kept

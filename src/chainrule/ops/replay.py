@@ -17,13 +17,19 @@ from chainrule.ops.recording import SELECT, general, stopped, wrapped
 Apply = Callable[[Node, list[Any]], Any]
 
 
-def replay(graph: Graph, arguments: Sequence[Any], apply: Apply | None = None) -> list[Any]:
+def replay(
+    graph: Graph,
+    arguments: Sequence[Any],
+    apply: Apply | None = None,
+    known: dict[Node, Any] | None = None,
+) -> list[Any]:
     """The outputs for these arguments (Tensors of the graph's class, or what `apply` works on).
 
     `apply(node, operands)` gives the result of a node, or of all results a tuple; by default it
-    runs the node's row.
+    runs the node's row. `known` holds values to take for nodes outside of the graph.
     """
-    known: dict[Node, Any] = dict(zip(graph.inputs, arguments, strict=True))
+    known = {} if known is None else dict(known)
+    known.update(zip(graph.inputs, arguments, strict=True))
     cls, apply = graph.cls, apply or again
     for node in graph.nodes:
         known[node] = apply(node, [given(cls, n, v, known) for n, v in operands(node)])

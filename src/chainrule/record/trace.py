@@ -7,13 +7,16 @@ Tensors of an enclosing recording or trace) is kept in the graph as given. Next:
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.errors import TracedValueError, at, user_line
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Graph, has_variable
 from chainrule.graph.node import Abstract, Leaf, Node, Parameter, Scope, Spec, Variable
+from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import renew, wrapped
+from chainrule.ops.replay import replay
 
 
 def trace(
@@ -32,16 +35,50 @@ def trace(
     arguments = [
         wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)
     ]
+    ident = get_ident()
+    _open[ident] = _open.get(ident, 0) + 1
     try:
         results = function(*arguments)
         for r in results:
             renew(r)
     finally:
         scope.open = False
+        _open[ident] -= 1
+        if not _open[ident]:
+            del _open[ident]
     outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
     graph = Graph(inputs, outputs, cls)
     check_given(graph)
     return graph
+
+
+_open: dict[int, int] = {}
+"""How many traces are open in a thread; threads without any are absent."""
+
+
+def is_tracing() -> bool:
+    """Whether a trace is open in this thread."""
+    return bool(_open) and get_ident() in _open
+
+
+def closed(
+    function: Callable[..., Sequence[Any]],
+    specs: Sequence[Spec],
+    cls: type[Variable],
+    name: str = "",
+) -> tuple[Graph, list[Any]]:
+    """The graph of a function with what it takes from outside as further inputs, before the others,
+    and those values: Tensors of enclosing traces and recordings.
+    """
+    graph = trace(function, specs, cls, name)
+    outside = {n: v for n, v in graph.given() if n is not None and has_variable(n)}
+    values = [wrapped(cls, v, n) for n, v in outside.items()]
+
+    def whole(*inputs: Any) -> list[Any]:
+        k = len(values)
+        return replay(graph, inputs[k:], known=dict(zip(outside, inputs[:k], strict=True)))
+
+    return trace(whole, [*map(spec_of, values), *specs], cls, name), values
 
 
 def check_given(graph: Graph) -> None:
