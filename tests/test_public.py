@@ -29,8 +29,8 @@ INTERNAL = {
     "clip_above", "clip_below", "condition_number", "hurwitz_zeta", "riemann_zeta",
     # derivatives of others
     "betainc_moment", "gammainc_moment", "hurwitz_moment",
-    # rules that look at values, in a traced graph
-    "deferred",
+    # rules that look at values, in a traced graph; results with a rule of the user's
+    "custom", "deferred",
     # products in which zero times infinity is zero
     "strong_contraction", "strong_multiply",
 }  # fmt: skip

@@ -325,6 +325,13 @@ from chainrule.tensor import (
 from chainrule.transforms.anomaly import (
     detect_anomaly,
 )
+from chainrule.transforms.checkpoint import (
+    checkpoint,
+)
+from chainrule.transforms.custom import (
+    custom_jvp,
+    custom_vjp,
+)
 from chainrule.transforms.grad import (
     grad,
     value_and_grad,
@@ -334,6 +341,9 @@ from chainrule.transforms.hessian import (
 )
 from chainrule.transforms.hvp import (
     hvp,
+)
+from chainrule.transforms.implicit import (
+    implicit,
 )
 from chainrule.transforms.jacobian import (
     jacobian,
@@ -363,20 +373,21 @@ __all__ = [
     "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d",
     "average", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to", "can_cast",
-    "cbrt", "ceil", "choose", "clip", "column_stack", "complex128", "complex64", "compress",
-    "concat", "cond", "conj", "convolve", "convolve_nd", "copy", "copysign", "corrcoef",
-    "correlate", "correlate_nd", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax",
-    "cummin", "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "detect_anomaly", "diag",
-    "diagflat", "diagonal", "diff", "digitize", "divide", "dot", "dsplit", "dstack", "e",
-    "einsum", "empty", "empty_like", "enable_grad", "equal", "exp", "exp2", "expand_dims",
-    "expm1", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero", "flatten", "flip", "fliplr",
-    "flipud", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "fori_loop",
-    "from_dlpack", "full", "full_like", "geomspace", "get_default_dtype", "grad", "greater",
-    "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "hsplit", "hstack",
-    "hvp", "hypot", "identity", "iinfo", "imag", "inf", "inner", "int16", "int32", "int64",
-    "int8", "is_grad_enabled", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacobian", "jvp",
-    "kron", "ldexp", "less", "less_equal", "linalg", "linearize", "linspace", "log", "log10",
-    "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and",
+    "cbrt", "ceil", "checkpoint", "choose", "clip", "column_stack", "complex128", "complex64",
+    "compress", "concat", "cond", "conj", "convolve", "convolve_nd", "copy", "copysign",
+    "corrcoef", "correlate", "correlate_nd", "cos", "cosh", "count_nonzero", "cov", "cross",
+    "cummax", "cummin", "cumulative_prod", "cumulative_sum", "custom_jvp", "custom_vjp",
+    "deg2rad", "degrees", "detect_anomaly", "diag", "diagflat", "diagonal", "diff", "digitize",
+    "divide", "dot", "dsplit", "dstack", "e", "einsum", "empty", "empty_like", "enable_grad",
+    "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "finfo",
+    "flatnonzero", "flatten", "flip", "fliplr", "flipud", "float32", "float64", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "fori_loop", "from_dlpack", "full", "full_like",
+    "geomspace", "get_default_dtype", "grad", "greater", "greater_equal", "hadamard",
+    "hadamard_div", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "identity",
+    "iinfo", "imag", "implicit", "inf", "inner", "int16", "int32", "int64", "int8",
+    "is_grad_enabled", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacobian", "jvp", "kron",
+    "ldexp", "less", "less_equal", "linalg", "linearize", "linspace", "log", "log10", "log1p",
+    "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and",
     "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp", "map", "matmul",
     "matrix_transpose", "matvec", "max", "maximum", "mean", "median", "meshgrid", "min",
     "minimum", "moveaxis", "multi_dot", "multiply", "nan", "nan_to_num", "nanmax", "nanmean",

@@ -20,10 +20,21 @@ from chainrule.ops.table import TABLE
 Function = Callable[..., Sequence[Any]]
 
 
-def pulled(function: Function, operands: Sequence[Any], cts: Sequence[Any], active: Any) -> Any:
-    """Cotangents of a function's active operands, given those of its results (None for zero)."""
+def pulled(
+    function: Function,
+    operands: Sequence[Any],
+    cts: Sequence[Any],
+    active: Any,
+    linear: bool = False,
+) -> Any:
+    """Cotangents of a function's active operands, given those of its results (None for zero).
+
+    Of a `linear` function they do not depend on the operands.
+    """
     cls = _class([*operands, *cts])
     fresh = [marked(cls, x) if i in active else x for i, x in enumerate(operands)]
+    for x in fresh if linear else ():
+        x._node.frozen = True
     with Record():
         results = function(*fresh)
     roots = [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.floating import quiet
-from chainrule.derive.reverse import as_variables, depends, freed, reverse
+from chainrule.derive.reverse import as_variables, depends, recovered, reverse
 from chainrule.errors import MissingDerivative, TracedValueError
 from chainrule.graph.node import Leaf, Node, Spec, Variable
 from chainrule.ops.complaints import check_rules
@@ -38,13 +38,13 @@ def forward(
     known: dict[Node, Any] = dict(tangents)
     with quiet():
         for node in between(outputs, tangents, outside):
-            if node.saved is None:
-                raise freed(node.op)
             moving = [None if n is None else known.get(n) for n in node.inputs]
             if all(t is None for t in moving) or not depends(node, known):
                 continue
-            moving = _narrowed(node, moving)
-            saved = as_variables(cls, node) if recorded else node.saved
+            saved = recovered(node) if node.saved is None else node.saved
+            moving = _narrowed(node, moving, saved)
+            if recorded:
+                saved = as_variables(cls, node, saved)
             tangent = _pushed(moving, saved, node, cls, recorded)
             if tangent is not None:
                 known[node] = tangent
@@ -71,16 +71,15 @@ def is_variable(x: Any) -> bool:
     return isinstance(x, Variable)
 
 
-def _narrowed(node: Node, moving: list[Any]) -> list[Any]:
+def _narrowed(node: Node, moving: list[Any], saved: Sequence[Any]) -> list[Any]:
     """Tangents of the operands, less those in which the derivative is zero."""
     row = node.op
     if callable(row.reverse):
         return moving
-    assert node.saved is not None
     check_rules(
         row,
         [None if t is None else n for n, t in zip(node.inputs, moving, strict=True)],
-        node.saved[1:],
+        saved[1:],
     )
     return [None if r is ZERO else t for r, t in zip(row.reverse, moving, strict=True)]
 

@@ -127,15 +127,15 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
             found[node] = in_full(ct, node)
         saved = node.saved
         if saved is None:
-            raise freed(node.op)
-        if node.order < newest_write:
+            saved = recovered(node)
+        elif node.order < newest_write:
             check_written(node, users.get(node, node.order))
         if wrap is not None:
-            saved = as_variables(wrap, node)
+            saved = as_variables(wrap, node, saved)
         visited.append(node)
         i = 0
         if active is not None:
-            node = _narrowed(node, active)
+            node = _narrowed(node, active, saved)
         gs = node.op.pull(ct, saved, node) if wrap is None else recorded_pull(node, ct, saved)
         for n in node.inputs:
             g = gs[i]
@@ -231,13 +231,12 @@ def depends(node: Node, active: Any) -> bool:
     )
 
 
-def _narrowed(node: Node, active: set[Node]) -> Node:
+def _narrowed(node: Node, active: set[Node], saved: tuple[Any, ...]) -> Node:
     """A node that asks its rules for the active operands only."""
     inputs = [n if n in active else None for n in node.inputs]
     row = node.op
-    assert node.saved is not None
     if not callable(row.reverse) and any(isinstance(r, str) for r in row.reverse):
-        check_rules(row, inputs, node.saved[1:])
+        check_rules(row, inputs, saved[1:])
     if row is SELECT or None not in inputs:
         return node
     narrow = Node()
@@ -245,7 +244,7 @@ def _narrowed(node: Node, active: set[Node]) -> Node:
     narrow.inputs = tuple(inputs)
     narrow.params = node.params
     narrow.order = node.order
-    narrow.saved = node.saved
+    narrow.saved = saved
     return narrow
 
 
@@ -255,12 +254,12 @@ def in_full(ct: Any, node: Node) -> Any:
         return ct
     if isinstance(node, Leaf):
         shape = node.spec.shape
-    elif node.saved is None:
-        raise freed(node.op)
-    elif node.saved[0] is not None:
-        shape = node.saved[0].shape
     else:
-        shape = np.broadcast_shapes(*[np.shape(x) for x in node.saved[1:]])
+        saved = recovered(node) if node.saved is None else node.saved
+        if saved[0] is not None:
+            shape = saved[0].shape
+        else:
+            shape = np.broadcast_shapes(*[np.shape(x) for x in saved[1:]])
     return everywhere(ct, shape) if shape else ct
 
 
@@ -281,10 +280,8 @@ anomaly: Callable[[Any, Any], None] | None = None
 """Set by `detect_anomaly`: looks at every cotangent as it arises."""
 
 
-def as_variables(wrap: type[Variable], node: Node) -> tuple[Any, ...]:
+def as_variables(wrap: type[Variable], node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
     """What a node kept, as Tensors that know their nodes: the result, then the operands."""
-    saved = node.saved
-    assert saved is not None
     if node.op is SELECT:
         return (_variable(wrap, saved[0], node), None)
     if node.op.results == 1:
@@ -307,6 +304,15 @@ def _variable(wrap: type[Variable], value: Any, node: Node | None) -> Any:
 
 def _run_hooks(node: Node, ct: Any) -> Any:
     return node.guard.run(ct)
+
+
+def recovered(node: Node) -> tuple[Any, ...]:
+    """What a node keeps no more: computed again where that is provided for, else an error."""
+    recipe: Any = getattr(node, "recipe", None)
+    if recipe is None:
+        raise freed(node.op)
+    segment, index = recipe
+    return segment.recover(index, node.order)
 
 
 def freed(op: Any) -> GraphError:

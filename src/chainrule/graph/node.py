@@ -38,7 +38,7 @@ hooked: Final[set[int]] = set()
 class Node:
     """One recorded operation: op(inputs; params), and the values its derivative rules keep."""
 
-    __slots__ = ("guard", "inputs", "op", "order", "params", "saved", "shown")
+    __slots__ = ("guard", "inputs", "op", "order", "params", "recipe", "saved", "shown")
 
     op: Any  # chainrule.ops.table.Operation; None for a leaf
     inputs: tuple[Node | None, ...]  # None where the operand needs no derivative
@@ -46,6 +46,7 @@ class Node:
     params: dict[str, Any]
     order: int
     guard: Any  # set only where a hook was registered: holds the hooks, and dies with the node
+    recipe: Any  # set only where the values are computed again when needed: has `recover(order)`
     shown: Callable[[], Any]  # set only where the result is a view: weak reference to the memory
 
     def __repr__(self) -> str:

@@ -49,14 +49,14 @@ def note_write(array: Any, operation: str, recorded: bool = False) -> None:
     if len(_written) > _MANY:
         for key in [k for k, entry in list(_written.items()) if entry[0]() is None]:
             _written.pop(key, None)
-    before = _write_to(memory)
+    before = written_to(memory)
     orders = [] if before is None else before[4]
     if recorded:
         orders.append(newest)
     _written[id(memory)] = (weakref.ref(memory), newest, operation, user_line(), orders)
 
 
-def _write_to(memory: Any) -> Entry | None:
+def written_to(memory: Any) -> Entry | None:
     """The latest write to the memory an array owns, or None."""
     entry = _written.get(id(memory))
     return entry if entry is not None and entry[0]() is memory else None
@@ -78,7 +78,7 @@ def check_written(node: Node, user: int) -> None:
             raise _overwritten(node, "an index or option that", entry)
     shown: Callable[[], Any] | None = getattr(node, "shown", None)
     if shown is not None:
-        entry = _write_to(shown())
+        entry = written_to(shown())
         if entry is not None and (node.order < entry[1] < user or _between(node, entry[4], user)):
             raise _overwritten(node, "the value of a view that", entry)
 
@@ -97,7 +97,7 @@ def _written_since(node: Node, value: Any) -> Entry | None:
             if entry is not None:
                 return entry
     elif type(value) is np.ndarray:
-        entry = _write_to(owner(value))
+        entry = written_to(owner(value))
         if entry is not None and entry[1] > node.order:
             return entry
     return None

@@ -60,7 +60,7 @@ def _whole(value: Any, spec: Spec) -> Any:
         return zeros_like(spec)
     if type(value) in SCALARS and spec.shape:
         return everywhere(value, spec.shape)
-    return value.astype(spec.dtype, copy=False)
+    return np.asarray(value)[()].astype(spec.dtype, copy=False)
 
 
 def spec_of(x: Any) -> Spec:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ArgumentError, DtypeError, ShapeError, at, user_line
-from chainrule.graph.node import Variable
+from chainrule.graph.node import Leaf, Variable
 from chainrule.graph.switch import Record
 from chainrule.ops.complaints import NUMBERS, describe
 from chainrule.ops.recording import is_traced, marked, standard_class, wrapped, zeros_like
@@ -188,6 +188,16 @@ def class_of(leaves: Sequence[Any]) -> type[Variable]:
 def returned(value: Variable, tensors: bool) -> Any:
     """A result as the caller gets it: a Tensor if that is wanted, or if it has a history."""
     return value if tensors or value._node is not None else value._value
+
+
+def retire(fresh: Sequence[Any]) -> None:
+    """Say of fresh variables, at the end of a transform, that nobody differentiates by them now:
+    what was computed from them on the way counts as a constant to enclosing transforms.
+    """
+    for x in fresh:
+        node = x._node
+        if type(node) is Leaf:
+            node.frozen = True
 
 
 def full(derivatives: Sequence[Any], like: Sequence[Any]) -> list[Any]:

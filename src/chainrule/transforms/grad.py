@@ -11,6 +11,7 @@ from chainrule.transforms.arguments import (
     Argnums,
     Chosen,
     full,
+    retire,
     scalar_of,
     with_aux,
 )
@@ -86,6 +87,7 @@ def _evaluated(
     out, aux = with_aux(name, chosen.call(f, fresh), has_aux)
     y = scalar_of(name, out, chosen.cls)
     found, free = pull([y], [y._value.dtype.type(1)], fresh, chosen.cls)
+    retire(fresh)
     gradients = chosen.out(full(found, fresh))
     value = chosen.result(y, free)
     return ((value, chosen.result_tree(aux, free)) if has_aux else value), gradients

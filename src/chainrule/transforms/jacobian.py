@@ -15,7 +15,7 @@ from chainrule.ops.movement import moveaxis, reshape
 from chainrule.ops.recording import wrapped, zeros_like
 from chainrule.record.trace import trace
 from chainrule.record.trees import unflatten
-from chainrule.transforms.arguments import Argnames, Argnums, Chosen, results_of, with_aux
+from chainrule.transforms.arguments import Argnames, Argnums, Chosen, results_of, retire, with_aux
 from chainrule.transforms.walks import is_free, pull, push
 
 MODES = ("auto", "forward", "reverse")
@@ -72,6 +72,7 @@ def evaluated(
         forward = sum(x._value.size for x in xs) <= sum(y._value.size for y in ys)
         mode = "forward" if forward else "reverse"
     rows = (by_column if mode == "forward" else by_row)(ys, xs, chosen.cls, free)
+    retire(xs)
     whole = unflatten(structure, [chosen.out(row) for row in rows])
     return (whole, chosen.result_tree(aux, free)) if has_aux else whole
 

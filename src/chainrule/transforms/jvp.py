@@ -9,7 +9,14 @@ from chainrule.graph.node import Spec
 from chainrule.ops.replay import replay
 from chainrule.record.trace import trace
 from chainrule.record.trees import flatten_like, unflatten
-from chainrule.transforms.arguments import Chosen, cotangents_like, full, results_of, with_aux
+from chainrule.transforms.arguments import (
+    Chosen,
+    cotangents_like,
+    full,
+    results_of,
+    retire,
+    with_aux,
+)
 from chainrule.transforms.walks import is_free, push
 
 
@@ -32,6 +39,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
     out, aux = with_aux("jvp", chosen.call(f, fresh), has_aux)
     ys, structure = results_of("jvp", out, chosen.cls)
     found, free = push(ys, fresh, cotangents_like("jvp", "a tangent", given, fresh), chosen.cls)
+    retire(fresh)
     value = unflatten(structure, [chosen.result(y, free) for y in ys])
     tangent = unflatten(structure, chosen.derivatives(full(found, ys), given))
     return (value, tangent, chosen.result_tree(aux, free)) if has_aux else (value, tangent)
@@ -62,4 +70,5 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
         found = replay(graph, [chosen.tensor(t) for t in moving])
         return unflatten(structure, chosen.derivatives(found, given))
 
+    retire(fresh)
     return unflatten(structure, [chosen.result(y, free) for y in ys]), derivative

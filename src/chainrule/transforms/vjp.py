@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.record.trees import flatten_like, unflatten
-from chainrule.transforms.arguments import Chosen, cotangents_like, full, results_of, with_aux
+from chainrule.transforms.arguments import (
+    Chosen,
+    cotangents_like,
+    full,
+    results_of,
+    retire,
+    with_aux,
+)
 from chainrule.transforms.walks import is_free, pull
 
 
@@ -33,5 +40,6 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         found, _ = pull(ys, cts, fresh, chosen.cls, free)
         return unflatten(chosen.structure, chosen.derivatives(full(found, fresh), given))
 
+    retire(fresh)
     value = unflatten(structure, [chosen.result(y, free) for y in ys])
     return (value, pullback, chosen.result_tree(aux, free)) if has_aux else (value, pullback)
