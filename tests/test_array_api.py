@@ -5,6 +5,9 @@ between libraries, and what differs from NumPy. `make test-array-api` runs the s
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -309,3 +312,48 @@ def test_derivatives_that_are_written_for_real_numbers_only() -> None:
         cr.special.zeta(z).real.sum().backward()
     with pytest.raises(cr.MissingDerivative, match="holomorphic"):
         cr.special.ive(1, z).real.sum().backward()
+
+
+# --- a library written for the standard ----------------------------------------------------------
+
+SCIPY = """
+import numpy as np, chainrule as cr
+from scipy import fft, integrate, optimize, special, stats
+from scipy.spatial.transform import Rotation
+
+FUNCTIONS = {
+    "logsumexp": lambda x: special.logsumexp(x),
+    "skew": lambda x: stats.skew(x),
+    "entropy": lambda x: stats.entropy(x),
+    "trapezoid": lambda x: integrate.trapezoid(x),
+    "rosen": lambda x: optimize.rosen(x),
+    "fft": lambda x: abs(fft.fft(x)),
+    "rotation": lambda x: Rotation.from_rotvec(x).as_matrix(),
+}
+at, h = np.array([0.5, 1.3, 0.9]), 1e-6
+for name, f in FUNCTIONS.items():
+    def total(x):
+        y = cr.asarray(f(x))
+        return cr.sum(y * cr.reshape(cr.arange(1.0, 1.0 + y.size), y.shape))
+    x = cr.tensor(at, requires_grad=True)
+    total(x).backward()
+    steps = [(total(at + h * e).item() - total(at - h * e).item()) / (2 * h) for e in np.eye(3)]
+    np.testing.assert_allclose(x.grad.numpy(), steps, rtol=1e-6, atol=1e-8, err_msg=name)
+    print(name)
+"""
+
+
+def test_scipy_functions_written_for_the_standard_are_differentiated() -> None:
+    """SciPy takes the namespace from the Tensor, where SCIPY_ARRAY_API=1 is set before its import;
+    the values it is compared with are those of NumPy arrays.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", SCIPY],
+        env=os.environ | {"SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert not run.returncode, run.stderr
+    assert run.stdout.count("\n") == 7
