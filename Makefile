@@ -11,7 +11,7 @@ EXTRA = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["proje
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: venv demo test test-pure test-peers bench format clean
+.PHONY: venv demo test test-pure test-peers test-array-api bench format clean
 
 venv: $(VENV)/.package $(VENV)/.with-test
 
@@ -23,7 +23,7 @@ $(VENV)/.package: $(VENV)/.made pyproject.toml setup.py $(COMPILED)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-# .with-demo, .with-test, .with-peers: what the package's extras of these names list
+# .with-demo, .with-test, .with-peers, .with-array-api: what the package's extras of these names list
 $(VENV)/.with-%: $(VENV)/.made pyproject.toml
 	$(BIN)/python -c '$(EXTRA)' > $@.txt
 	$(BIN)/python -m pip install --quiet --requirement $@.txt
@@ -48,6 +48,20 @@ test-pure: $(VENV)/.package $(VENV)/.with-test
 
 test-peers: $(VENV)/.package $(VENV)/.with-test $(VENV)/.with-peers
 	$(BIN)/pytest --numprocesses auto -m peers
+
+# The public test suite of the array API standard, 2024.12, in a checkout with its submodule:
+#   git clone --recurse-submodules https://github.com/data-apis/array-api-tests
+# at commit 55fcc60 (2026-04-03; version 2026.02.26 and 20 commits). `make test-array-api SUITE=path`
+SUITE ?=
+EXAMPLES ?= 200
+test-array-api: $(VENV)/.package $(VENV)/.with-array-api
+	@test -f "$(SUITE)/array_api_tests/__init__.py" -a -d "$(SUITE)/array-api/spec" || { \
+	  echo "SUITE='$(SUITE)' is no checkout of the array API tests with its submodule array-api;"; \
+	  echo "clone https://github.com/data-apis/array-api-tests with --recurse-submodules, and give its path:"; \
+	  echo "  make test-array-api SUITE=path"; exit 1; }
+	cd "$(SUITE)" && ARRAY_API_TESTS_MODULE=chainrule ARRAY_API_TESTS_VERSION=2024.12 \
+	  $(CURDIR)/$(BIN)/pytest --numprocesses auto --disable-warnings --disable-deadline --max-examples $(EXAMPLES) \
+	  --xfails-file=$(CURDIR)/tests/array_api_exceptions.txt array_api_tests
 
 bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks.eager

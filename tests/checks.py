@@ -8,11 +8,13 @@ differences of the first, float32 against float64.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.derive.forward import forward
+from chainrule.errors import DtypeError, MissingDerivative
 from chainrule.graph.node import Variable
 from chainrule.ops.table import TABLE, ZERO, Operation, Sample
 from chainrule.tensor import Tensor, tensor
@@ -59,6 +61,28 @@ def draw(row: Operation, sample: Sample, rng: np.random.Generator) -> list[np.nd
     return out
 
 
+HERMITIAN = ("symmetric", "positive definite")
+"""Kinds of matrices (`ops.matrices.Draw`) that stay Hermitian when they are made complex."""
+
+
+def draw_complex(
+    row: Operation, sample: Sample, rng: np.random.Generator
+) -> list[np.ndarray[Any, Any]]:
+    """The operands of `draw`, real floating-point ones with an imaginary part besides."""
+    out = []
+    for spec, x in zip(sample.operands, draw(row, sample, rng), strict=True):
+        if x.dtype.kind == "f":
+            imaginary = rng.uniform(0.2, 1.0, x.shape)  # away from the branch cuts
+            if getattr(spec, "kind", "") in HERMITIAN:
+                imaginary = 0.3 * (imaginary - imaginary.mT)
+            x = x + 1j * imaginary
+        out.append(x)
+    return out
+
+
+Drawing = Callable[[Operation, Sample, np.random.Generator], list[np.ndarray[Any, Any]]]
+
+
 def call(row: Operation, operands: list[Any], sample: Sample) -> list[Any]:
     """Results of the public function, as a list."""
     out = (
@@ -88,9 +112,11 @@ def real_inner(a: Any, b: Any) -> float:
 class Program:
     """One sample as a function of its differentiable operands, and its derivatives at a point."""
 
-    def __init__(self, row: Operation, sample: Sample, rng: np.random.Generator) -> None:
+    def __init__(
+        self, row: Operation, sample: Sample, rng: np.random.Generator, drawn: Drawing = draw
+    ) -> None:
         self.row, self.sample, self.rng = row, sample, rng
-        self.operands = draw(row, sample, rng)
+        self.operands = drawn(row, sample, rng)
         self.where = differentiable_operands(row, self.operands)
         self.at = [self.operands[i] for i in self.where]
 
@@ -164,17 +190,24 @@ def close(a: Any, b: Any, rtol: float, atol: float, what: str) -> None:
     np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=what)
 
 
-def check_sample(row: Operation, sample: Sample) -> int:
+def generator_for(row: Operation, sample: Sample) -> np.random.Generator:
+    """Random numbers that are the same in every run."""
+    return np.random.default_rng(zlib.crc32(f"{row.name}{sample.operands}{sample.params}".encode()))
+
+
+def check_sample(row: Operation, sample: Sample, drawn: Drawing = draw) -> int:
     """Check one sample; the number of differentiable operands it had."""
-    rng = np.random.default_rng(zlib.crc32(f"{row.name}{sample.operands}{sample.params}".encode()))
-    program = Program(row, sample, rng)
+    program = Program(row, sample, generator_for(row, sample), drawn)
     name = f"{row.name}{[np.shape(x) for x in program.operands]} {sample.params}"
     plain = program.values(program.at)
     results = call(row, [tensor(x) for x in program.operands], sample)
     for p, r in zip(plain, results, strict=True):
         assert isinstance(r, Variable), f"{name}: a Tensor in gives {type(r).__name__}"
         assert np.asarray(r._value).dtype == p.dtype, f"{name}: dtype {r.dtype} against {p.dtype}"
-        np.testing.assert_array_equal(np.asarray(r._value), p, err_msg=name)
+        if p.dtype.kind == "c":  # NumPy multiplies complex scalars and arrays by different code
+            np.testing.assert_allclose(np.asarray(r._value), p, rtol=1e-14, err_msg=name)
+        else:
+            np.testing.assert_array_equal(np.asarray(r._value), p, err_msg=name)
     if not program.where:
         return 0
 
@@ -238,14 +271,13 @@ def check_sample(row: Operation, sample: Sample) -> int:
         for g, p, q in zip(second, plus, minus, strict=True):
             difference = (p - q) / (2 * h)
             value = np.zeros_like(difference) if g is None else np.asarray(g._value)
-            if program.at[0].dtype.kind != "c":
-                close(
-                    value,
-                    difference,
-                    5e-5 * row.tolerance,
-                    5e-6 * row.tolerance,
-                    f"{name}: second order",
-                )
+            close(
+                value,
+                difference,
+                5e-5 * row.tolerance,
+                5e-6 * row.tolerance,
+                f"{name}: second order",
+            )
 
     if not row.untested:
         check_float32(program, name, cts)
@@ -292,3 +324,23 @@ def check_row(name: str) -> None:
         )
     )
     assert count or not claims or row.untested, f"{name}: no sample has a differentiable operand"
+
+
+def check_complex(row: Operation, sample: Sample) -> str:
+    """Check one sample with complex operands: "checked", "refused" where the operation takes none,
+    "underived" where it takes them and says that it has no derivative, "none" where no operand of
+    the sample could be complex.
+    """
+    real = draw(row, sample, generator_for(row, sample))
+    operands = draw_complex(row, sample, generator_for(row, sample))
+    if not any(x.dtype.kind == "f" for x in real):
+        return "none"
+    try:
+        call(row, [tensor(x) for x in operands], sample)
+    except DtypeError:
+        return "refused"
+    try:
+        check_sample(row, sample, draw_complex)
+    except (DtypeError, MissingDerivative):
+        return "underived"
+    return "checked"

@@ -9,7 +9,7 @@ import checks
 import numpy as np
 import pytest
 
-from chainrule import creation
+from chainrule import creation, spaced
 from chainrule.errors import DtypeError, GraphError, MissingDerivative, ShapeError
 from chainrule.tensor import Tensor, tensor
 
@@ -35,10 +35,10 @@ MAKERS: list[tuple[Callable[..., Any], Callable[[], Any]]] = [
     (lambda **k: creation.full((2,), 1.5, **k), lambda: np.full(2, 1.5)),
     (lambda **k: creation.eye(2, 3, k=1, **k), lambda: np.eye(2, 3, 1)),
     (lambda **k: creation.identity(3, **k), lambda: np.identity(3)),
-    (lambda **k: creation.arange(0.0, 2.0, 0.5, **k), lambda: np.arange(0.0, 2.0, 0.5)),
-    (lambda **k: creation.linspace(-1, 1, 7, **k), lambda: np.linspace(-1, 1, 7)),
-    (lambda **k: creation.logspace(0, 2, 5, **k), lambda: np.logspace(0, 2, 5)),
-    (lambda **k: creation.geomspace(1, 9, 4, **k), lambda: np.geomspace(1, 9, 4)),
+    (lambda **k: spaced.arange(0.0, 2.0, 0.5, **k), lambda: np.arange(0.0, 2.0, 0.5)),
+    (lambda **k: spaced.linspace(-1, 1, 7, **k), lambda: np.linspace(-1, 1, 7)),
+    (lambda **k: spaced.logspace(0, 2, 5, **k), lambda: np.logspace(0, 2, 5)),
+    (lambda **k: spaced.geomspace(1, 9, 4, **k), lambda: np.geomspace(1, 9, 4)),
     (lambda **k: creation.asarray([1.0, 2.0], **k), lambda: np.array([1.0, 2.0])),
     (lambda **k: creation.array([1.0, 2.0], **k), lambda: np.array([1.0, 2.0])),
     (lambda **k: creation.zeros((), **k), lambda: np.zeros(())),
@@ -88,8 +88,8 @@ def test_default_dtype_is_a_floating_one() -> None:
 @pytest.mark.parametrize(
     ("made", "dtype"),
     [
-        (lambda: creation.arange(3), np.int64),
-        (lambda: creation.arange(1, 9, 2), np.int64),
+        (lambda: spaced.arange(3), np.int64),
+        (lambda: spaced.arange(1, 9, 2), np.int64),
         (lambda: creation.full(2, 7), np.int64),
         (lambda: creation.full(2, True), np.bool_),
         (lambda: creation.full(2, 1j), np.complex128),
@@ -97,9 +97,9 @@ def test_default_dtype_is_a_floating_one() -> None:
         (lambda: creation.asarray(0), np.int64),
         (lambda: creation.asarray([]), np.float64),
         (lambda: creation.asarray([True]), np.bool_),
-        (lambda: creation.linspace(0, 1j, 3), np.complex128),
-        (lambda: creation.linspace(np.float32(0), 1, 3), np.float32),
-        (lambda: creation.linspace(0, 10, 4, dtype=int), np.int64),
+        (lambda: spaced.linspace(0, 1j, 3), np.complex128),
+        (lambda: spaced.linspace(np.float32(0), 1, 3), np.float32),
+        (lambda: spaced.linspace(0, 10, 4, dtype=int), np.int64),
     ],
 )
 def test_dtype_follows_the_arguments(made: Callable[[], Any], dtype: Any) -> None:
@@ -108,7 +108,7 @@ def test_dtype_follows_the_arguments(made: Callable[[], Any], dtype: Any) -> Non
 
 def test_integer_linspace_rounds_down() -> None:
     np.testing.assert_array_equal(
-        creation.linspace(-3, 3, 5, dtype=int).numpy(), np.linspace(-3, 3, 5, dtype=int)
+        spaced.linspace(-3, 3, 5, dtype=int).numpy(), np.linspace(-3, 3, 5, dtype=int)
     )
 
 
@@ -210,7 +210,7 @@ def test_full_is_differentiable() -> None:
     np.testing.assert_array_equal(row.grad.numpy(), [2.0, 2.0, 2.0])
 
 
-@pytest.mark.parametrize("space", [np.linspace, creation.linspace])
+@pytest.mark.parametrize("space", [np.linspace, spaced.linspace])
 def test_linspace_is_differentiable(space: Any) -> None:
     a, b = tensor(1.0, requires_grad=True), tensor(3.0, requires_grad=True)
     y = space(a, b, 3)
@@ -222,14 +222,14 @@ def test_linspace_is_differentiable(space: Any) -> None:
 
 def test_logspace_is_differentiable() -> None:
     b = tensor(2.0, requires_grad=True)
-    creation.logspace(0.0, b, 2).sum().backward()
+    spaced.logspace(0.0, b, 2).sum().backward()
 
     np.testing.assert_allclose(b.grad.numpy(), 100 * np.log(10))
 
 
 def test_arange_has_no_derivative() -> None:
     with pytest.raises(MissingDerivative, match="'stop'"):
-        creation.arange(tensor(3.0, requires_grad=True))
+        spaced.arange(tensor(3.0, requires_grad=True))
 
 
 # --- errors ------------------------------------------------------------------------------------
@@ -245,9 +245,9 @@ def test_arange_has_no_derivative() -> None:
         (lambda: creation.asarray([[1.0], [1.0, 2.0]]), ShapeError, "ragged"),
         (lambda: creation.asarray(["a"]), DtypeError, "asarray"),
         (lambda: creation.asarray(np.array(["a"])), DtypeError, "asarray"),
-        (lambda: creation.asarray([tensor(1.0)]), DtypeError, "stack"),
-        (lambda: creation.geomspace(0, 1), ShapeError, "zero"),
-        (lambda: creation.linspace(0, 1, -1), ShapeError, "linspace"),
+        (lambda: creation.asarray([[tensor(1.0)], [1.0, 2.0]]), ShapeError, "stack"),
+        (lambda: spaced.geomspace(0, 1), ShapeError, "zero"),
+        (lambda: spaced.linspace(0, 1, -1), ShapeError, "linspace"),
     ],
 )
 def test_errors(wrong: Callable[[], Any], error: type[Exception], text: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from checks import (
     Program,
     call,
+    check_complex,
     check_row,
     differentiable_operands,
     pullback,
@@ -32,6 +33,54 @@ def test_the_table_is_not_empty() -> None:
 def test_row(name: str) -> None:
     """Value, forward, reverse, second order and dtypes of each of the row's samples."""
     check_row(name)
+
+
+UNDERIVED = {
+    "digamma", "gamma",  # SciPy's polygamma is real
+    "riemann_zeta", "zeta",  # Euler-Maclaurin is applied for real arguments
+    "betainc_moment", "gammainc_moment",  # parts of functions of real arguments
+    "eig", "svd",  # phases of complex vectors are free: reverse mode only (see test_linalg)
+    "ive",  # not holomorphic
+}  # fmt: skip
+"""Operations that take complex operands and say that they have no (forward) derivative there."""
+
+
+REAL_SAMPLES = {
+    "eigh",  # complex eigenvectors are determined up to a phase: see test_linalg
+    "deferred",  # its samples state the dtypes of their operands
+}
+"""Operations that are not checked with complex operands as they are with real ones."""
+
+
+@pytest.mark.parametrize("name", sorted(set(ROWS) - REAL_SAMPLES))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_row_of_complex_operands(name: str) -> None:
+    """Every sample again with complex operands: as well as the real ones, or a clear refusal."""
+    found = {check_complex(TABLE[name], sample) for sample in samples_of(TABLE[name])}
+
+    assert ("underived" in found) == (name in UNDERIVED), found
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_most_operations_take_complex_operands() -> None:
+    """The test above would pass on rows that refuse them."""
+    analytic = {
+        "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
+        "cosh", "tanh", "asinh", "acosh", "atanh", "sqrt", "square", "power", "multiply", "divide",
+        "reciprocal", "abs", "sign", "conj", "real", "imag", "sum", "prod", "mean", "var", "std",
+        "cumulative_sum", "cumulative_prod", "matmul", "einsum", "tensordot", "getitem", "take",
+        "where", "sort", "solve", "inv", "det", "slogdet", "cholesky", "qr", "eigvalsh", "norm",
+        "pinv", "expm", "convolve", "concat", "erf",
+    }  # fmt: skip
+    taken = {
+        n
+        for n in set(ROWS) - REAL_SAMPLES
+        for s in samples_of(TABLE[n])
+        if check_complex(TABLE[n], s) == "checked"
+    }
+
+    assert analytic <= taken
+    assert len(taken) > 220
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DtypeError, GraphError, MissingDerivative, ShapeError, at, user_line
+from chainrule.errors import DtypeError, MissingDerivative, ShapeError, at, user_line
 from chainrule.graph.node import Variable
-from chainrule.ops import movement, ranges
-from chainrule.ops.complaints import as_value
+from chainrule.ops import joining, movement
+from chainrule.ops.complaints import as_value, check_device, holds_variable
 from chainrule.ops.recording import is_traced, raw
 from chainrule.ops.table import NUMPY
 from chainrule.tensor import Tensor, leaf, tensor
@@ -63,10 +63,12 @@ def make(cls: Class, value: Any, requires_grad: bool = False, device: Any = None
     return out
 
 
-def check_device(device: Any) -> None:
-    """Raise for any device but the one there is."""
-    if device is not None and str(device) != "cpu":
-        raise ValueError(f"device={str(device)!r}: tensors live on the cpu" + at(user_line()))
+def sharing(cls: Class, array: Any, requires_grad: bool = False) -> Any:
+    """A tensor in the memory of an array, which stays one if it has no dimensions."""
+    out = cls()
+    out._value = array
+    out._node = leaf(array) if requires_grad else None
+    return out
 
 
 def settled(dtype: Any, cls: Class, given: Any = 0.0) -> np.dtype[Any]:
@@ -99,7 +101,7 @@ def _tracked(*xs: Any) -> bool:
     return any(isinstance(x, Variable) and x._node is not None for x in xs)
 
 
-def _built(build: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def built(build: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A value by NumPy's function, whose complaint about a size comes with the user's line."""
     try:
         return build(*args, **kwargs)
@@ -107,7 +109,7 @@ def _built(build: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         raise ShapeError(f"{build.__name__}: {error}" + at(user_line())) from None
 
 
-def _finished(cls: Class, out: Any, dtype: Any, requires_grad: bool, device: Any) -> Any:
+def finished(cls: Class, out: Any, dtype: Any, requires_grad: bool, device: Any) -> Any:
     """A value or Tensor that came out of operations, in a dtype (None for its own)."""
     if not isinstance(out, Variable):
         return make(cls, out if dtype is None else out.astype(dtype), requires_grad, device)
@@ -134,8 +136,9 @@ def asarray(
 ) -> Any:
     """A tensor of a number, nested lists, a NumPy array or a Tensor, sharing memory where it can.
 
-    A Tensor comes back as it is, its history with it. `copy=True` always copies; `copy=False`
-    never does, and raises ValueError where it would have to. Ragged lists raise ShapeError.
+    A Tensor comes back as it is, its history with it, and lists of Tensors as `stack` makes one of
+    them. `copy=True` always copies; `copy=False` never does, and raises ValueError where it would
+    have to. Ragged lists raise ShapeError.
 
     >>> a = np.zeros(2)
     >>> t = cr.asarray(a)
@@ -143,17 +146,30 @@ def asarray(
     >>> t
     tensor([5., 0.])
     """
+    listed = isinstance(obj, (list, tuple)) and holds_variable(obj)
+    if listed:
+        obj = _stacked(obj)
     if isinstance(obj, Variable):
         wanted = obj._value.dtype if dtype is None else settled(dtype, cls)
-        _refuse_copy(copy, wanted != obj._value.dtype)
-        return _finished(cls, movement.copy(obj) if copy else obj, wanted, requires_grad, device)
+        _refuse_copy(copy, listed or wanted != obj._value.dtype)
+        copy = copy and not listed
+        return finished(cls, movement.copy(obj) if copy else obj, wanted, requires_grad, device)
     value = np.asarray(as_value(obj, "asarray"))
     if value.dtype.kind not in "biufc":
         raise DtypeError(f"asarray: a tensor cannot hold {value.dtype}" + at(user_line()))
     own = value.dtype if hasattr(obj, "dtype") else weak(value.dtype, cls)
     wanted = own if dtype is None else settled(dtype, cls)
     _refuse_copy(copy, wanted != value.dtype or not hasattr(obj, "dtype"))
-    return make(cls, value.astype(wanted, copy=bool(copy)), requires_grad, device)
+    new = value.astype(wanted, copy=bool(copy))
+    if new is not obj:
+        return make(cls, new, requires_grad, device)
+    check_device(device)
+    return sharing(cls, new, requires_grad)
+
+
+def _stacked(x: Any) -> Any:
+    """Nested lists with Tensors in them as one Tensor."""
+    return joining.stack([_stacked(v) for v in x]) if isinstance(x, (list, tuple)) else x
 
 
 def _refuse_copy(copy: bool | None, needed: bool) -> None:
@@ -173,11 +189,8 @@ def from_dlpack(
     >>> cr.from_dlpack(a)
     tensor([0., 1., 2.])
     """
-    if isinstance(x, Variable):
-        if x._node is not None:
-            raise GraphError("from_dlpack: this tensor requires grad" + at(user_line()))
-        x = np.asarray(x._value)
-    return make(cls, np.from_dlpack(x, copy=copy), device=device)
+    check_device(device)
+    return sharing(cls, np.from_dlpack(x, copy=copy))
 
 
 # --- of a shape --------------------------------------------------------------------------------
@@ -196,7 +209,7 @@ def empty(
     >>> cr.empty((2, 3)).shape
     (2, 3)
     """
-    return make(cls, _built(np.empty, shape, settled(dtype, cls)), requires_grad, device)
+    return make(cls, built(np.empty, shape, settled(dtype, cls)), requires_grad, device)
 
 
 def zeros(
@@ -213,7 +226,7 @@ def zeros(
     tensor([[0., 0.],
             [0., 0.]])
     """
-    return make(cls, _built(np.zeros, shape, settled(dtype, cls)), requires_grad, device)
+    return make(cls, built(np.zeros, shape, settled(dtype, cls)), requires_grad, device)
 
 
 def ones(
@@ -229,7 +242,7 @@ def ones(
     >>> cr.ones(3, dtype="int64")
     tensor([1, 1, 1])
     """
-    return make(cls, _built(np.ones, shape, settled(dtype, cls)), requires_grad, device)
+    return make(cls, built(np.ones, shape, settled(dtype, cls)), requires_grad, device)
 
 
 def full(
@@ -254,10 +267,10 @@ def full(
     if _tracked(fill_value):
         # a copy: broadcasting alone gives one number in many places, which cannot be written to
         spread = movement.copy(movement.broadcast_to(fill_value, shape))
-        return _finished(cls, spread, wanted, requires_grad, device)
+        return finished(cls, spread, wanted, requires_grad, device)
     if isinstance(fill_value, Tensor):
         cls = type(fill_value)
-    return make(cls, _built(np.full, shape, raw(fill_value), wanted), requires_grad, device)
+    return make(cls, built(np.full, shape, raw(fill_value), wanted), requires_grad, device)
 
 
 def eye(
@@ -277,7 +290,7 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    value = _built(np.eye, n_rows, n_cols, k, settled(dtype, cls))
+    value = built(np.eye, n_rows, n_cols, k, settled(dtype, cls))
     return make(cls, value, requires_grad, device)
 
 
@@ -302,7 +315,7 @@ def _like(build: Callable[..., Any], x: Any, dtype: Any, shape: Any) -> tuple[Cl
     else:
         value = as_value(raw(x), build.__name__)
     wanted = settled(dtype, cls, value)
-    return cls, _built(build, value, wanted, shape=shape)
+    return cls, built(build, value, wanted, shape=shape)
 
 
 def empty_like(
@@ -381,121 +394,3 @@ def full_like(
 
 NUMPY.update({np.empty_like: empty_like, np.full_like: full_like})
 NUMPY.update({np.zeros_like: zeros_like, np.ones_like: ones_like})
-
-
-# --- ranges ------------------------------------------------------------------------------------
-
-
-def arange(
-    start: Any,
-    /,
-    stop: Any = None,
-    step: Any = 1,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    cls: Class = Tensor,
-) -> Any:
-    """start, start + step, ... below `stop`; from 0 where one argument is given.
-
-    Without `dtype`, ints give int64 and floats the default dtype.
-
-    >>> cr.arange(3)
-    tensor([0, 1, 2])
-    >>> cr.arange(0.0, 1.0, 0.25)
-    tensor([0.0000, 0.2500, 0.5000, 0.7500])
-    """
-    if stop is None:
-        start, stop = 0, start
-    bounds = [plain(v, "arange", k) for v, k in ((start, "start"), (stop, "stop"), (step, "step"))]
-    if dtype is None and any(np.asarray(b).dtype.kind == "f" for b in bounds):
-        dtype = cls._default_dtype
-    return make(cls, _built(np.arange, *bounds, dtype=dtype), requires_grad, device)
-
-
-def linspace(
-    start: Any,
-    stop: Any,
-    /,
-    num: int = 50,
-    endpoint: bool = True,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    cls: Class = Tensor,
-) -> Any:
-    """`num` equally spaced points from `start` to `stop`, or to one step before it without
-    `endpoint`; differentiable in both. Arrays give points along a new first axis.
-
-    >>> cr.linspace(0, 1, 5)
-    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-    >>> b = cr.tensor(2.0, requires_grad=True)
-    >>> cr.linspace(0, b, 5).sum().backward()
-    >>> b.grad
-    tensor(2.5000)
-    """
-    out = ranges.linspace(start, stop, num, endpoint)
-    wanted = _range_dtype(dtype, cls, out, start, stop)
-    if wanted.kind in "iu":
-        out = np.floor(out)
-    return _finished(cls, out, wanted, requires_grad, device)
-
-
-def logspace(
-    start: Any,
-    stop: Any,
-    /,
-    num: int = 50,
-    endpoint: bool = True,
-    base: Any = 10.0,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    cls: Class = Tensor,
-) -> Any:
-    """`base` to the powers of `linspace(start, stop, num, endpoint)`; differentiable in all three.
-
-    >>> cr.logspace(0, 2, 3)
-    tensor([  1.,  10., 100.])
-    """
-    out = np.power(base, ranges.linspace(start, stop, num, endpoint))
-    wanted = _range_dtype(dtype, cls, out, start, stop, base)
-    return _finished(cls, out, wanted, requires_grad, device)
-
-
-def geomspace(
-    start: Any,
-    stop: Any,
-    /,
-    num: int = 50,
-    endpoint: bool = True,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    cls: Class = Tensor,
-) -> Any:
-    """`num` points from `start` to `stop` in constant ratio; differentiable in both.
-
-    Raises ShapeError for zero, which no ratio leads to.
-
-    >>> cr.geomspace(1, 8, 4)
-    tensor([1., 2., 4., 8.])
-    """
-    out = ranges.geomspace(start, stop, num, endpoint)
-    wanted = _range_dtype(dtype, cls, out, start, stop)
-    return _finished(cls, out, wanted, requires_grad, device)
-
-
-def _range_dtype(dtype: Any, cls: Class, out: Any, *bounds: Any) -> np.dtype[Any]:
-    """The dtype asked for; without one, that of the points if a bound is a floating-point array."""
-    if dtype is not None:
-        return settled(dtype, cls)
-    floating = any(hasattr(b, "dtype") and b.dtype.kind in "fc" for b in bounds)
-    return np.dtype(out.dtype) if floating else weak(out.dtype, cls)
-
-
-NUMPY.update({np.linspace: linspace, np.logspace: logspace, np.geomspace: geomspace})

@@ -3,7 +3,6 @@
 from chainrule.ops.fourier import (
     fft,
     fft2,
-    fftfreq,
     fftn,
     fftshift,
     hfft,
@@ -17,9 +16,9 @@ from chainrule.ops.fourier import (
     irfftn,
     rfft,
     rfft2,
-    rfftfreq,
     rfftn,
 )
+from chainrule.spaced import fftfreq, rfftfreq
 
 __all__ = [
     "fft",

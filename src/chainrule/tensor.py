@@ -34,6 +34,9 @@ from chainrule.printing import tensor_text
 from chainrule.record.inplace import assign, update, zero
 from chainrule.transforms.backward import backward
 
+_API_VERSIONS = ("2023.12", "2024.12")
+"""The array API standards by date that `__array_namespace__` may be asked for."""
+
 Shape = tuple[int, ...]
 Axis = int | tuple[int, ...] | None
 
@@ -44,9 +47,14 @@ def _operator(function: Callable[..., Any], *, reflected: bool = False) -> Calla
     return row.reflected if reflected else row.call
 
 
-_ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _POWER, _REMAINDER, _FLOOR_DIVIDE = (
+_ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _POWER, _REMAINDER, _FLOOR_DIVIDE, _MATMUL = (
     TABLE[name]
-    for name in ("add", "subtract", "multiply", "divide", "power", "remainder", "floor_divide")
+    for name in (
+        "add", "subtract", "multiply", "divide", "power", "remainder", "floor_divide", "matmul"
+    )
+)  # fmt: skip
+_AND, _OR, _XOR, _LEFT, _RIGHT = (
+    TABLE[f"bitwise_{name}"] for name in ("and", "or", "xor", "left_shift", "right_shift")
 )
 
 
@@ -97,7 +105,9 @@ class Tensor(Variable):
         def __xor__(self, other: Any, /) -> Self: ...
         def __rxor__(self, other: Any, /) -> Self: ...
         def __lshift__(self, other: Any, /) -> Self: ...
+        def __rlshift__(self, other: Any, /) -> Self: ...
         def __rshift__(self, other: Any, /) -> Self: ...
+        def __rrshift__(self, other: Any, /) -> Self: ...
         def __lt__(self, other: Any, /) -> Self: ...
         def __le__(self, other: Any, /) -> Self: ...
         def __gt__(self, other: Any, /) -> Self: ...
@@ -131,7 +141,9 @@ class Tensor(Variable):
         __xor__ = _operator(elementwise.bitwise_xor)
         __rxor__ = _operator(elementwise.bitwise_xor, reflected=True)
         __lshift__ = _operator(elementwise.bitwise_left_shift)
+        __rlshift__ = _operator(elementwise.bitwise_left_shift, reflected=True)
         __rshift__ = _operator(elementwise.bitwise_right_shift)
+        __rrshift__ = _operator(elementwise.bitwise_right_shift, reflected=True)
         __lt__ = _operator(elementwise.less)
         __le__ = _operator(elementwise.less_equal)
         __gt__ = _operator(elementwise.greater)
@@ -172,6 +184,24 @@ class Tensor(Variable):
 
     def __ifloordiv__(self, other: Any, /) -> Self:
         return update(self, _FLOOR_DIVIDE, operator.floordiv, other, "__ifloordiv__")
+
+    def __imatmul__(self, other: Any, /) -> Self:
+        return update(self, _MATMUL, operator.matmul, other, "__imatmul__")
+
+    def __iand__(self, other: Any, /) -> Self:
+        return update(self, _AND, operator.and_, other, "__iand__")
+
+    def __ior__(self, other: Any, /) -> Self:
+        return update(self, _OR, operator.or_, other, "__ior__")
+
+    def __ixor__(self, other: Any, /) -> Self:
+        return update(self, _XOR, operator.xor, other, "__ixor__")
+
+    def __ilshift__(self, other: Any, /) -> Self:
+        return update(self, _LEFT, operator.lshift, other, "__ilshift__")
+
+    def __irshift__(self, other: Any, /) -> Self:
+        return update(self, _RIGHT, operator.rshift, other, "__irshift__")
 
     def zero_(self) -> Self:
         """Set every element to zero, in place."""
@@ -345,6 +375,15 @@ class Tensor(Variable):
         """Always "cpu"."""
         return "cpu"
 
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Self:
+        """The tensor itself, as it is on the only device, "cpu". Raises ValueError for another."""
+        if str(device) != "cpu" or stream is not None:
+            raise ValueError(
+                f"to_device({str(device)!r}, stream={stream}): tensors live on the cpu, which has "
+                "no streams" + at(user_line())
+            )
+        return self
+
     def _shared(self) -> Any:
         """The value as an array that can share its memory: a scalar becomes a 0-d array."""
         if type(self._value) is not np.ndarray:
@@ -383,6 +422,39 @@ class Tensor(Variable):
                 "same name in chainrule if a NumPy function did this" + at(user_line())
             )
         return np.array(self._value, dtype=dtype, copy=copy)
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        import chainrule
+
+        if api_version not in (None, *_API_VERSIONS):
+            raise ValueError(
+                f"the array API of version {api_version!r} is not there, only those of "
+                f"{', '.join(_API_VERSIONS)}" + at(user_line())
+            )
+        return chainrule
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if type(self._value) is Abstract:
+            raise self._value.unknown("an array for another library")
+        if self._node is not None:
+            raise GraphError(
+                "a tensor that requires grad was given to another library, which would lose its "
+                "derivative silently; use `.detach()` if that is meant" + at(user_line())
+            )
+        shared: Any = self._shared()
+        return shared.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._shared().__dlpack_device__()
 
     __array_ufunc__ = dispatch.array_ufunc
     __array_function__ = dispatch.array_function

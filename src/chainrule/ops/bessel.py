@@ -1,4 +1,4 @@
-"""Elementwise rows: Bessel functions of real argument.
+"""Elementwise rows: Bessel functions; those with an order take complex arguments too.
 
 The derivatives are the recurrences without a quotient (DLMF 10.6.1, 10.29.1), so they hold at 0 and
 to every order: 2 J'_v = J_{v-1} - J_{v+1}, 2 I'_v = I_{v-1} + I_{v+1}, 2 K'_v = -K_{v-1} - K_{v+1}.
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import MissingDerivative, at, user_line
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.lazy import Function, lazy_of_order, scipy_row
 
@@ -28,6 +29,15 @@ def _scaled(name: str) -> Function:
         return np.where(np.isinf(x), 0, function(v, x))[()]
 
     return evaluate
+
+
+def _ive_slope(y: Any, v: Any, x: Any) -> Any:
+    if x.dtype.kind == "c":
+        raise MissingDerivative(
+            "ive: of a complex argument it is not holomorphic (it has a factor exp(-|real(x)|)), "
+            "and its derivative is not written; use iv" + at(user_line())
+        )
+    return 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - np.sign(x) * y
 
 
 ORDER = "no closed form is known for the derivative in the order"
@@ -71,7 +81,7 @@ iv: Function = scipy_row(
 ive: Function = elementwise(
     "ive",
     _scaled("ive"),
-    (ORDER, lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - np.sign(x) * y),
+    (ORDER, _ive_slope),
     numpy=("scipy.special.ive",),
     domain=("positive int", POSITIVE),
     special=(0.0, 1.0),

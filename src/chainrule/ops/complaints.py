@@ -20,7 +20,7 @@ def as_value(x: Any, name: str) -> Any:
     if kind in NUMBERS or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biufc"):
         return x
     if isinstance(x, (list, tuple)):
-        if _holds_variable(x):
+        if holds_variable(x):
             raise DtypeError(
                 f"{name}: a list that holds Tensors is not an array; write `cr.stack(...)` of it"
                 + at(user_line())
@@ -50,10 +50,17 @@ def as_value(x: Any, name: str) -> Any:
     )
 
 
-def _holds_variable(x: Any) -> bool:
+def holds_variable(x: Any) -> bool:
+    """Whether there is a Tensor in nested lists."""
     return any(
-        isinstance(v, Variable) or (isinstance(v, (list, tuple)) and _holds_variable(v)) for v in x
+        isinstance(v, Variable) or (isinstance(v, (list, tuple)) and holds_variable(v)) for v in x
     )
+
+
+def check_device(device: Any) -> None:
+    """Raise for any device but the one there is."""
+    if device is not None and str(device) != "cpu":
+        raise ValueError(f"device={str(device)!r}: tensors live on the cpu" + at(user_line()))
 
 
 def describe(value: Any) -> str:

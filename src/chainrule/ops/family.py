@@ -61,6 +61,8 @@ def _named(row: Operation, arity: int) -> Callable[..., Any]:
         return lambda x, /: call(x)
     if arity == 2:
         return lambda x, y, /: call(x, y)
+    if arity == 3:
+        return lambda x, y, z, /: general(row, (x, y, z), {})
 
     def function(*operands: Any) -> Any:
         if len(operands) != arity:

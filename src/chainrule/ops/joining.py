@@ -246,8 +246,8 @@ def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
 )
 def meshgrid(
     *arrays: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True
-) -> tuple[Any, ...]:
-    """Coordinate arrays of the grid that vectors of coordinates span, one for each vector.
+) -> list[Any]:
+    """Coordinate arrays of the grid that vectors of coordinates span, one for each: a list.
 
     The axes of the results are those of the vectors in their order (`indexing="ij"`), or with the
     first two interchanged (`"xy"`). `sparse=True` leaves them unstretched. `copy` is ignored.
@@ -267,9 +267,9 @@ def meshgrid(
         for x, axis in zip(arrays, axes, strict=True)
     ]
     if sparse:
-        return tuple(grids)
+        return grids
     shape = np.broadcast_shapes(*[x.shape for x in grids])
-    return tuple(broadcast_to(x, shape) for x in grids)
+    return [broadcast_to(x, shape) for x in grids]
 
 
 # --- repeating -----------------------------------------------------------------------------------

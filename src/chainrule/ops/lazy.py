@@ -34,10 +34,12 @@ INTEGER = "it is an integer"
 
 
 def narrow(order: Any, x: Any) -> Any:
-    """An integer order in the dtype of x, so that it does not widen float32."""
+    """An integer order in the precision of x, so that it does not widen float32."""
     if getattr(order, "dtype", None) is None or order.dtype.kind not in "iu":
         return order
-    return order.astype(x.dtype) if getattr(x, "dtype", order.dtype).kind == "f" else order
+    if getattr(x, "dtype", order.dtype).kind not in "fc":
+        return order
+    return order.astype(x.real.dtype)
 
 
 def floating(operands: Any) -> Any:

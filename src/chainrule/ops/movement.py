@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import Axis, axes_of, numpy_names, operand
+from chainrule.ops.complaints import check_device
 from chainrule.ops.diagonal import diagonal as diagonal
 from chainrule.ops.diagonal import trace as trace
 from chainrule.ops.table import ZERO, S, composite, operation
@@ -44,14 +45,20 @@ def _reshape_back(ct: Any, _y: Any, _x: Any, order: str = "C", **_: Any) -> Any:
 def reshape(x: Any, shape: int | Sequence[int], order: str = "C", copy: bool | None = None) -> Any:
     """The elements of x in the given shape, in which one size may be -1: it follows from the rest.
 
-    `order="F"` reads and writes them with the first axis changing fastest. `copy` is accepted for
-    the array API and ignored.
+    `order="F"` reads and writes them with the first axis changing fastest. `copy=True` copies them
+    always, `copy=False` raises ShapeError where they have to be copied.
 
     >>> cr.reshape(cr.tensor([1.0, 2.0, 3.0, 4.0]), (2, -1))
     tensor([[1., 2.],
             [3., 4.]])
     """
-    return np.asarray(x).reshape(shape, order=order)  # type: ignore[call-overload]
+    x = np.asarray(x)
+    y = x.reshape(shape, order=order)
+    if copy is None:
+        return y
+    if not copy and y.size and not np.may_share_memory(x, y):
+        raise ValueError("the elements cannot be had in this shape without a copy of them")
+    return y.copy() if copy else y
 
 
 @composite(samples=[S((3, 4)), S((2, 3), order="F"), S(()), S((0, 2))], numpy=(np.ravel,))
@@ -137,8 +144,8 @@ def broadcast_to(x: Any, shape: int | Sequence[int]) -> Any:
 
 
 @composite(samples=[S((3, 1), (4,)), S((), (2, 1), (1, 3)), S((2,))], numpy=(np.broadcast_arrays,))
-def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
-    """The arrays, each broadcast to the shape of all of them together.
+def broadcast_arrays(*arrays: Any) -> list[Any]:
+    """The arrays, each broadcast to the shape of all of them together; a list.
 
     >>> a, b = cr.broadcast_arrays(cr.tensor([[1.0], [2.0]]), cr.tensor([3.0, 4.0]))
     >>> a
@@ -147,7 +154,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     """
     operands = [operand(x, "broadcast_arrays") for x in arrays]
     shape = np.broadcast_shapes(*[x.shape for x in operands])
-    return tuple(broadcast_to(x, shape) for x in operands)
+    return [broadcast_to(x, shape) for x in operands]
 
 
 def _each(name: str, change: Callable[[Any], Any], arrays: tuple[Any, ...]) -> Any:
@@ -459,12 +466,13 @@ def move_back(ct: Any, shape: Sequence[int], move: Callable[[Any], Any]) -> Any:
     untested="single precision in does not mean single precision out: the dtype is asked for",
     numpy=numpy_names("astype"),
 )
-def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
+def astype(x: Any, dtype: Any, copy: bool = True, device: Any = None) -> Any:
     """x in another dtype. The gradient is cast back; an integer or boolean result has none.
 
     >>> cr.astype(cr.tensor([1.5, 2.5]), np.int64)
     tensor([1, 2])
     """
+    check_device(device)
     return np.asarray(x).astype(dtype, copy=copy)
 
 

@@ -115,7 +115,8 @@ _real_sign = elementwise(
 
 def sign(x: Any, /) -> Any:  # noqa: D103 - the row has the text
     if kind_of(x) == "c":
-        return x / off_zero(np.abs(x))  # the one case in which it varies
+        # the one case in which it varies; 0 stands for zeros of either sign
+        return np.where(x == 0, 0, x) / off_zero(np.abs(x))
     return _real_sign(x)
 
 

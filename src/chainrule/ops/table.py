@@ -330,6 +330,7 @@ def operation(
         ):
             row.call, row.reflected = hot.calls(row, row.evaluate)
         function = _caller(row, names, count)
+        function.__wrapped__ = evaluate  # type: ignore[attr-defined]  # signature for help()
         register(row, function)
         return cast("Callable[P, R]", function)
 
@@ -358,7 +359,6 @@ def _caller(row: Operation, names: tuple[str, ...], count: int) -> Callable[...,
             args, params = bind(row, names, count, args, kwargs)
         return general(row, args[0] if variadic else args, params)
 
-    call.__wrapped__ = row.evaluate  # type: ignore[attr-defined]  # signature for editors and help()
     return call
 
 

@@ -33,10 +33,22 @@ exp2 = elementwise(
     special=(0.0, -inf),
     doc=shown("2 to the power x.", "cr.exp2(cr.tensor([0., 3.]))", "tensor([1., 8.])"),
 )
+
+
+def _expm1(x: Any) -> Any:
+    """`np.expm1`, which of complex numbers is NaN in many places where exp(x) - 1 is not."""
+    if getattr(x, "dtype", None) is None or x.dtype.kind != "c":
+        return np.expm1(x)
+    with np.errstate(all="ignore"):
+        y = np.expm1(x) + 0.0  # -0 becomes 0
+        return np.where(np.isfinite(y), y, np.exp(x) - 1)[()]
+
+
 expm1 = elementwise(
     "expm1",
-    np.expm1,
+    _expm1,
     (lambda y, _x: y + 1,),
+    numpy=(np.expm1,),
     special=(0.0, -inf),
     doc=shown(
         "exp(x) - 1, accurate near 0.", "cr.expm1(cr.tensor([0., 1.]))", "tensor([0.0000, 1.7183])"

@@ -55,6 +55,8 @@ def _zeta_moment(n: int, s: Any, q: Any) -> Any:
 def _evaluate(n: Any, s: Any, q: Any) -> Any:
     from scipy import special
 
+    if np.iscomplexobj(s) or np.iscomplexobj(q):
+        raise TypeError("the derivatives of zeta functions are written for real arguments only")
     dtype = floating((s, q))
     s, q = (v.astype(np.float64) for v in np.broadcast_arrays(s, q))
     out: Any = np.zeros(np.broadcast_shapes(np.shape(n), s.shape))
@@ -119,7 +121,7 @@ riemann_zeta: Function = scipy_row(
     domain=(BEYOND,),
     special=(0.0, 0.5, -2.5, 1.0),
     doc=shown(
-        "Riemann's zeta function of real x.",
+        "Riemann's zeta function.",
         "cr.special.zeta(cr.tensor([2., 4.]))",
         "tensor([1.6449, 1.0823])",
     ),

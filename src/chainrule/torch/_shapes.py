@@ -137,7 +137,7 @@ def broadcast_to(input: Any, size: Sequence[int]) -> Any:
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """Each stretched to the shape of all together."""
-    return movement.broadcast_arrays(*tensors)
+    return tuple(movement.broadcast_arrays(*tensors))
 
 
 def broadcast_shapes(*shapes: Any) -> Size:
@@ -401,7 +401,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
     """
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
-    return joining.meshgrid(*tensors, indexing=indexing)
+    return tuple(joining.meshgrid(*tensors, indexing=indexing))
 
 
 def cartesian_prod(*tensors: Any) -> Any:
