@@ -462,3 +462,13 @@ def test_a_stale_view_is_noticed_whatever_was_written_later() -> None:
     y += 1
     with pytest.raises(cr.GraphError, match="the value of a view"):
         z.backward()
+
+
+def test_a_quotient_may_be_changed_in_place() -> None:
+    """The derivative of a division reads its operands, not its result."""
+    a = cr.tensor([1.0, 2.0], requires_grad=True)
+    b = cr.tensor([4.0, 5.0], requires_grad=True)
+    y = a / b
+    y[0] = 0.0
+    y.sum().backward()
+    np.testing.assert_allclose(b.grad.numpy(), [0.0, -2.0 / 25.0])

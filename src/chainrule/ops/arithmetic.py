@@ -65,7 +65,7 @@ def _inverse(_y: Any, _a: Any, b: Any) -> Any:
 divide = elementwise(
     "divide",
     np.true_divide,
-    (_inverse, lambda y, _a, b: -y / b),
+    (_inverse, lambda _y, a, b: -(a / b) / b),  # not from y, which may be changed in place
     python=operator.truediv,
     domain=(ANY, POSITIVE),
     special=(0.0, inf),

@@ -9,12 +9,10 @@ ELSEWHERE = {
     "bfloat16": "use torch.float32",
     "compile": "chainrule.jit compiles functions",
     "float16": "use torch.float32",
-    "func": "chainrule.grad, chainrule.vmap, chainrule.jacobian and their like take functions",
     "half": "use torch.float32",
     "jit": "chainrule.jit compiles functions",
     "load": "pickle keeps tensors and state dicts",
     "save": "pickle keeps tensors and state dicts",
-    "vmap": "chainrule.vmap is that",
 }
 """Names of PyTorch's, and what to do without them."""
 
