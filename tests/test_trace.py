@@ -89,6 +89,14 @@ def test_traced_value_and_derivatives(name: str) -> None:
                 close(np.asarray(a), np.asarray(b), 1e-9, 1e-9, f"{name}: {what.__name__}")
 
 
+def test_a_traced_tensor_prints_what_is_known() -> None:
+    """In the middle of a trace, and after it."""
+    seen: list[Any] = []
+    trace(lambda x: seen.append((f"{x} {x:.3f}", x)) or [x], [Spec(np.zeros(()))], Tensor)
+    assert seen[0][0] == "tensor(traced float64[]) tensor(traced float64[])"
+    assert repr(seen[0][1]) == "tensor(traced float64[])"
+
+
 def test_general_is_traced_with_numbers_and_arrays() -> None:
     """An array or a number beside a traced operand is a constant of the graph."""
     (found,) = run_traced(lambda x: [general(TABLE["add"], (x, np.ones(3)), {}) * 2], [np.zeros(3)])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.graph.node import Abstract
 from chainrule.ops.complaints import NUMBERS
 
 INDENT = len("tensor(")
@@ -65,7 +66,9 @@ def set_printoptions(
 
 
 def tensor_text(t: Any) -> str:
-    """A Tensor as `repr` shows it."""
+    """A Tensor as `repr` shows it; of a traced one, what is known."""
+    if type(t._value) is Abstract:
+        return f"tensor(traced {t._value!r})"
     value = np.asarray(t._value)
     text = "tensor(" + (_elements(value) if value.size else "[]")
     end = len(text) - text.rfind("\n") + 1

@@ -509,6 +509,8 @@ class Tensor(Variable):
         return tensor_text(self)
 
     def __format__(self, spec: str) -> str:
+        if type(self._value) is Abstract:
+            return repr(self)
         return format(self.item(), spec) if spec or not self.ndim else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
