@@ -37,7 +37,8 @@ from chainrule.graph.writes import check_written
 from chainrule.ops.arithmetic import positive
 from chainrule.ops.complaints import check_rules
 from chainrule.ops.hot import careful
-from chainrule.ops.recording import wrapped
+from chainrule.ops.recording import raw, wrapped
+from chainrule.ops.replay import is_traced
 from chainrule.ops.series import Curve, Series, plus, scaled
 from chainrule.ops.table import SELECT, ZERO, Operation, zeros_like
 
@@ -83,6 +84,13 @@ def _has_nan(x: Any) -> bool:
     return x is not None and bool(np.isnan(x).any())
 
 
+def _unless_zero(x: Any) -> Any:
+    """None for a constant zero, which then costs nothing."""
+    if x is None or (isinstance(x, Variable) and (x._node is not None or is_traced(x))):
+        return x
+    return x if np.any(raw(x)) else None
+
+
 def apart(x: Any, cls: type[Variable]) -> Variable:
     """A Tensor of the same value and a node of its own, through which a Tensor's history goes on:
     derivatives by this node are not mixed up with others.
@@ -91,7 +99,8 @@ def apart(x: Any, cls: type[Variable]) -> Variable:
         out: Variable = positive(x)
         return out
     value = x._value if isinstance(x, Variable) else x
-    return wrapped(cls, value, Leaf(Spec(value)))  # type: ignore[no-any-return]
+    leaf: Variable = wrapped(cls, value, Leaf(Spec(value)))
+    return leaf
 
 
 class _Walk:
@@ -107,7 +116,7 @@ class _Walk:
         self, outputs: Sequence[Node], given: Mapping[Node, Sequence[Any]], order: int
     ) -> list[list[Any]]:
         for node, coefficients in given.items():
-            self.series[node] = Series(_listed(coefficients))
+            self.series[node] = Series(_listed([_unless_zero(c) for c in coefficients]))
         for series in self.follow(outputs, given):
             series.at(order)
         out = []
@@ -167,6 +176,7 @@ class _Rule:
         self.outputs: list[Any] = []
         self.plan: list[Series] = []
         self.constant = False
+        self.shape: tuple[int, ...] | None = None
         self.series = Series(self._first)
 
     def _first(self, k: int) -> Any:
@@ -310,8 +320,10 @@ class _Rule:
         """A coefficient of an elementwise result in the result's shape."""
         if value is None or self.row.kind != "elementwise":
             return value
-        shape = np.broadcast_shapes(*(getattr(x, "shape", ()) for x in self.saved[1:]))
-        return np.broadcast_to(value, shape) if value.shape != shape else value
+        if self.shape is None:
+            shapes = [getattr(x, "shape", ()) for x in self.saved[1:]]
+            self.shape = shapes[0] if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+        return np.broadcast_to(value, self.shape) if value.shape != self.shape else value
 
 
 def _has_node(x: Any) -> bool:

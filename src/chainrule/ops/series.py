@@ -98,15 +98,56 @@ def _alike(a: Any, b: Any) -> bool:
 
 def cauchy(a: Curve | Sequence[Any], b: Curve | Sequence[Any], k: int, first: int = 0) -> Any:
     """Coefficient k of the product a * b, without its terms a_j b_(k-j) for j < first."""
-    return total(hot.times(p, q) for p, q in pairs(a, b, k, first))
+    return products(pairs(a, b, k, first))
+
+
+def products(factors: Iterator[tuple[Any, Any]]) -> Any:
+    """Sum of the products of pairs of factors; large arrays in two pieces of memory."""
+    out: Any = None
+    spare: Any = None
+    for p, q in factors:
+        if out is None:
+            out = hot.times(p, q)
+        elif not _plain(out, p, q):
+            out = out + hot.times(p, q)
+        elif spare is None:
+            spare = p * q
+            out += spare
+        else:
+            np.multiply(p, q, out=spare)
+            out += spare
+    return out
+
+
+def _plain(out: Any, p: Any, q: Any) -> bool:
+    """Whether p * q is an array like `out`, and an ordinary product."""
+    return (
+        type(out) is type(p) is type(q) is np.ndarray
+        and not hot.careful
+        and p.shape == q.shape == out.shape
+        and p.dtype == q.dtype == out.dtype
+    )
 
 
 def pairs(a: Any, b: Any, k: int, first: int = 0) -> Iterator[tuple[Any, Any]]:
     """(a_j, b_(k-j)) for j from `first` to k, where neither is zero."""
+    left, right = _up_to(a, k), _up_to(b, k - first)
     for j in range(first, k + 1):
-        left, right = a[j], b[k - j]
-        if left is not None and right is not None:
-            yield left, right
+        p, q = left[j], right[k - j]
+        if p is not None and q is not None:
+            yield p, q
+
+
+def _up_to(a: Curve | Sequence[Any], k: int) -> Sequence[Any]:
+    """Coefficients 0 to k at least, all at hand."""
+    if not isinstance(a, Curve):
+        return a
+    series = a.series
+    if series is None:
+        return [a.value, *[None] * k]
+    if k:
+        series.at(k)
+    return [a.value, *series.known]
 
 
 def over(a: Any, b: Any) -> Any:
@@ -136,8 +177,8 @@ def product(_y: Curve | None, a: Curve, b: Curve) -> Step:
 def _square(a: Curve, k: int) -> Any:
     """Coefficient k of a * a: every product of two different coefficients occurs twice."""
     half = (k + 1) // 2
-    pairs = ((a[j], a[k - j]) for j in range(half))
-    sides = total(hot.times(p, q) for p, q in pairs if p is not None and q is not None)
+    factors = ((a[j], a[k - j]) for j in range(half))
+    sides = products((p, q) for p, q in factors if p is not None and q is not None)
     middle = None if k % 2 else a[k // 2]
     return plus(scaled(sides, 2), None if middle is None else hot.times(middle, middle))
 
@@ -167,10 +208,10 @@ def power(y: Curve, a: Curve, b: Curve) -> Step | None:
         return _power_of_curve(y, a, b)
 
     def step(k: int) -> Any:
-        pairs = ((j, a[j], y[k - j]) for j in range(1, k + 1))
-        rest = total(
-            hot.times(p, q) * (j * b.value - (k - j))
-            for j, p, q in pairs
+        factors = ((j, a[j], y[k - j]) for j in range(1, k + 1))
+        rest = products(
+            (p, q * (j * b.value - (k - j)))
+            for j, p, q in factors
             if p is not None and q is not None
         )
         return None if rest is None else rest / k / a.value
@@ -217,7 +258,7 @@ def _power_of_curve(y: Curve, a: Curve, b: Curve) -> Step:
 
 
 def _logarithm(a: Curve) -> Step:
-    """Of l = log(a), from a l' = a': k a_0 l_k = k a_k - the sum of j l_j a_(k-j) over 0 < j < k."""
+    """Of l = log(a), from a l' = a': k a_0 l_k is k a_k less all j l_j a_(k-j) for 0 < j < k."""
     slopes: list[Any] = [None]
 
     def step(k: int) -> Any:

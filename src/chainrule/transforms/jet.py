@@ -127,10 +127,7 @@ class _Run:
             found = taylor(nodes, known, order, cls, recorded=self.recorded)
         series = dict(zip(nodes, found, strict=True))
         zeros: list[Any] = [None] * order
-        curves = [
-            [self._outside(c, x) for c in series.get(_node(x), zeros)]  # type: ignore[arg-type]
-            for x in outs
-        ]
+        curves = [[self._outside(c, x) for c in series.get(_node(x), zeros)] for x in outs]
         return curves, structure, [self._outside(x, x) for x in outs]
 
     def _inside(self, c: Any) -> Any:
@@ -199,7 +196,7 @@ def _floating(x: Any, i: int) -> Any:
 def _take(structure: Structure, series: Any, i: int) -> list[Any]:
     """The lists of coefficients in a container that is nested as argument i."""
     if structure.kind is None:
-        if isinstance(series, list | tuple) or getattr(series, "ndim", 0):
+        if isinstance(series, list | tuple) or hasattr(series, "ndim"):
             return [list(series)]
         raise StructureError(
             f"jet: the series of argument {i} must be a list of coefficients (in place of each "
@@ -231,7 +228,7 @@ def _coefficients(given: list[Any], x: Any) -> list[Any]:
     """Coefficients of an argument, of its shape and dtype."""
     out = []
     for k, c in enumerate(given, 1):
-        value = c if isinstance(c, Variable) else np.asarray(as_value(c, "jet"))[()]
+        value: Any = c if isinstance(c, Variable) else np.asarray(as_value(c, "jet"))[()]
         if value.shape != x.shape:
             raise ShapeError(
                 f"jet: coefficient {k} has the shape {list(value.shape)}, and its argument "
