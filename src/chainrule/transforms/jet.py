@@ -111,6 +111,7 @@ class _Run:
         cls = self.cls
         with Record():
             inner = [copy(x if _node(x) is not None else apart(x, cls)) for x in self.xs]
+            sources = [x._node for x in inner]  # the function may change its arguments in place
             parts = []
             rest = list(inner)
             for s in structures:
@@ -119,7 +120,7 @@ class _Run:
             outs, structure = flatten(fun(*parts))
             outs = [x if isinstance(x, Variable) else as_value(x, "jet") for x in outs]
             nodes = [n for n in map(_node, outs) if n is not None]
-            known = {_node(x): cs for x, cs in zip(inner, self.curves, strict=True)}
+            known = dict(zip(sources, self.curves, strict=True))
             outside: list[Node] = []
             between(nodes, known, outside)
             self.recorded = self.recorded or self.traced or (bool(outside) and not self.idle)
