@@ -99,6 +99,8 @@ def test_a_shorter_series_goes_on_with_zeros() -> None:
     full = cr.jet(np.multiply, (2.0, 3.0), ([1.0, 0.0, 0.0], [0.0, 0.0, 0.0]))
     short = cr.jet(np.multiply, (2.0, 3.0), ([1.0, 0.0, 0.0], []))
     assert full == short == (6.0, [3.0, 0.0, 0.0])
+    assert cr.jet(lambda a, b: (a, a * b), (2.0, 3.0), ([], [])) == ((2.0, 6.0), ([], []))
+    assert cr.jet(lambda: 1.0, (), ()) == (1.0, [])
 
 
 @dataclass
@@ -125,6 +127,9 @@ def test_containers() -> None:
     np.testing.assert_allclose(s[0], [[1.5, 2.0], [2.0, 0.0]])
     assert s[1] == ([1.0, 0.0], None)
     assert y[2] == 7.0
+    n, (d1, d2) = cr.jet(lambda x: cr.argmax(x), np.arange(3.0), [np.ones(3), np.ones(3)])
+    assert (n, d1, d2) == (2, 0, 0)
+    assert n.dtype == d1.dtype == d2.dtype == np.int64
     assert s[2] == [0.0, 0.0]
 
 

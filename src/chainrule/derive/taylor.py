@@ -117,7 +117,7 @@ class _Walk:
     ) -> list[list[Any]]:
         for node, coefficients in given.items():
             self.series[node] = Series(_listed([_unless_zero(c) for c in coefficients]))
-        for series in self.follow(outputs, given):
+        for series in self.follow(outputs, given) if order else ():
             series.at(order)
         out = []
         for node in outputs:

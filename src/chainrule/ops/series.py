@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.node import Abstract
 from chainrule.ops import hot
 from chainrule.ops.recording import raw
+from chainrule.ops.replay import is_traced
 
 Step = Callable[[int], Any]
 """Coefficient k of a result, for k = 1, 2, ... in this order."""
@@ -157,8 +157,7 @@ def over(a: Any, b: Any) -> Any:
 
 def vanishes_nowhere(x: Any) -> bool:
     """Whether it is known that no element is zero."""
-    value = raw(x)
-    return type(value) is not Abstract and bool(np.all(np.not_equal(value, 0)))
+    return not is_traced(x) and bool(np.all(np.not_equal(raw(x), 0)))
 
 
 # --- the rows with recurrences -------------------------------------------------------------------

@@ -13,10 +13,11 @@ from chainrule.creation import get_default_dtype
 from chainrule.derive.forward import between
 from chainrule.derive.taylor import apart, taylor
 from chainrule.errors import DtypeError, ShapeError, StructureError, at, user_line
-from chainrule.graph.node import Abstract, Node, Variable, paused
+from chainrule.graph.node import Node, Variable, paused
 from chainrule.ops.complaints import as_value, describe
 from chainrule.ops.movement import copy
 from chainrule.ops.recording import raw, wrapped, zeros_like
+from chainrule.ops.replay import is_traced
 from chainrule.record.switch import Record
 from chainrule.record.trees import Structure, flatten, unflatten
 from chainrule.tensor import Tensor
@@ -52,14 +53,16 @@ def jet(
     give NumPy arrays out (a number for no dimensions); Tensors in, or Tensors that require a
     derivative in the function's closure, give Tensors out, which can be differentiated again.
 
-    The cost is that of a product of truncated series, about K^2 / 2 multiplications, for each
-    multiplication of `fun` and each elementary function in it. Functions whose derivatives are ever
-    new ones (polygamma, eigenvectors) cost a factor of K / 3 more, matrix functions (`expm`) a
-    matrix of (k + 1) n rows for each order k.
+    To order K each multiplication of `fun`, and each elementary function in it, costs a product of
+    truncated series, about K^2 / 2 multiplications (fewer where coefficients are zero). Functions
+    whose derivatives are ever new ones (`polygamma`, Bessel functions) cost a factor of about K / 3
+    more, products of m factors in one `einsum` K^(m - 2) more, and matrix functions (`expm`,
+    `logm`, `sqrtm`) are evaluated on a matrix of (k + 1) n rows for each order k.
 
-    At a point where a function is not analytic, the first-order conventions go on: `abs`,
-    `maximum`, `where`, `sort` take the piece (or the mean of those that tie) that the value
-    selects, and coefficients that do not exist (`sqrt` at 0) are infinite or NaN. Zeros stay zeros.
+    At a point where a function is not analytic, the first-order conventions go on (see the page on
+    kinks): `abs`, `maximum`, `where`, `sort` take the piece that the value selects, or the mean of
+    the pieces that tie, and coefficients that do not exist (`sqrt` at 0) are infinite or NaN. A
+    coefficient that is zero stays zero whatever it is multiplied by.
 
     Raises ShapeError for a coefficient of another shape than its argument's, DtypeError for what is
     not a floating-point number, StructureError for series that are not as many as the arguments or
@@ -97,7 +100,7 @@ class _Run:
         given = [x for x in (*xs, *(c for cs in curves for c in cs)) if isinstance(x, Variable)]
         self.cls = _class(given)
         self.tensors = bool(given)
-        self.traced = any(type(x._value) is Abstract for x in given)
+        self.traced = any(is_traced(x) for x in given)
         # under no_grad nothing outside is to be recorded, while the function itself must be
         self.idle = get_ident() in paused and not self.traced
         self.recorded = not self.idle and any(x._node is not None for x in given)
@@ -118,12 +121,13 @@ class _Run:
                 parts.append(unflatten(s, rest[: s.count]))
                 del rest[: s.count]
             outs, structure = flatten(fun(*parts))
-            outs = [x if isinstance(x, Variable) else as_value(x, "jet") for x in outs]
+            outs = [x if isinstance(x, Variable) else _array(x) for x in outs]
             nodes = [n for n in map(_node, outs) if n is not None]
             known = dict(zip(sources, self.curves, strict=True))
             outside: list[Node] = []
             between(nodes, known, outside)
-            self.recorded = self.recorded or self.traced or (bool(outside) and not self.idle)
+            traced = self.traced or any(is_traced(x) for x in outs)
+            self.recorded = self.recorded or traced or (bool(outside) and not self.idle)
             known = {n: [self._inside(c) for c in cs] for n, cs in known.items()}
             found = taylor(nodes, known, order, cls, recorded=self.recorded)
         series = dict(zip(nodes, found, strict=True))
@@ -139,13 +143,13 @@ class _Run:
 
     def _outside(self, c: Any, like: Any) -> Any:
         """A coefficient or value of a result as it is handed to the caller."""
-        dtype = raw(like).dtype if hasattr(raw(like), "dtype") else np.asarray(like).dtype
+        spec = _spec(like)
         if c is None:
-            c = zeros_like(np.asarray(like) if not hasattr(like, "shape") else raw(like))
+            c = zeros_like(spec)
         if self.recorded:
-            c = c if isinstance(c, Variable) else wrapped(self.cls, np.asarray(c)[()], None)
-            return c if c.dtype == dtype else c.astype(dtype)
-        value = np.array(raw(c), dtype)[()]  # memory of its own: it may show the caller's arrays
+            c = c if isinstance(c, Variable) else wrapped(self.cls, c, None)
+            return c if c._value.dtype == spec.dtype else c.astype(spec.dtype)
+        value = np.array(raw(c), spec.dtype)[()]  # its own memory: c may show the caller's arrays
         return wrapped(self.cls, value, None) if self.tensors else value
 
 
@@ -155,6 +159,11 @@ def _class(given: list[Variable]) -> type[Variable]:
     for x in given:
         cls = type(x) if issubclass(type(x), cls) else cls
     return cls
+
+
+def _spec(x: Any) -> Any:
+    """What tells the shape and dtype of an array, or a Tensor of any class."""
+    return x._value if isinstance(x, Variable) else x
 
 
 def _node(x: Any) -> Any:
@@ -178,20 +187,23 @@ def _kind(x: Any) -> str:
     return f"a {type(x).__name__}"
 
 
+def _array(x: Any) -> Any:
+    """An array, a number of NumPy's for no dimensions; an error for what is no number."""
+    return np.asarray(as_value(x, "jet"))[()]
+
+
 def _floating(x: Any, i: int) -> Any:
     """An array of an argument, in a dtype that has derivatives."""
     if type(x) in (int, float):
         return get_default_dtype().type(x)
-    value = x if isinstance(x, Variable) else as_value(x, "jet")
-    if type(value) is complex:
-        return np.complex128(value)
-    if getattr(value, "dtype", np.dtype(bool)).kind not in "fc":
+    value: Any = x if isinstance(x, Variable) else _array(x)
+    if value.dtype.kind not in "fc":
         raise DtypeError(
             f"jet: argument {i} is {describe(value)}, and only floating-point numbers have "
             "derivatives; convert it (`.astype(float)`), or put it into the function's closure"
             + at(user_line())
         )
-    return value if isinstance(value, Variable) else np.asarray(value)[()]
+    return value
 
 
 def _take(structure: Structure, series: Any, i: int) -> list[Any]:
@@ -229,7 +241,7 @@ def _coefficients(given: list[Any], x: Any) -> list[Any]:
     """Coefficients of an argument, of its shape and dtype."""
     out = []
     for k, c in enumerate(given, 1):
-        value: Any = c if isinstance(c, Variable) else np.asarray(as_value(c, "jet"))[()]
+        value: Any = c if isinstance(c, Variable) else _array(c)
         if value.shape != x.shape:
             raise ShapeError(
                 f"jet: coefficient {k} has the shape {list(value.shape)}, and its argument "
@@ -246,4 +258,7 @@ def _coefficients(given: list[Any], x: Any) -> list[Any]:
 
 def _rescaled(coefficients: list[Any], factor: Callable[[int], Any]) -> list[Any]:
     """Coefficient k times factor(k), for k = 1, 2, ..."""
-    return [c if k == 1 else c * factor(k) for k, c in enumerate(coefficients, 1)]
+    return [
+        c * factor(k) if k > 1 and _spec(c).dtype.kind in "fc" else c
+        for k, c in enumerate(coefficients, 1)
+    ]
