@@ -29,16 +29,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
-from chainrule.derive.forward import between, push
+from chainrule.derive.forward import _pushed, between, push
 from chainrule.derive.reverse import as_variables, depends, freed
 from chainrule.graph import writes
 from chainrule.graph.node import Leaf, Node, Spec, Variable
 from chainrule.graph.writes import check_written
-from chainrule.ops.arithmetic import positive
 from chainrule.ops.complaints import check_rules
 from chainrule.ops.hot import careful
-from chainrule.ops.recording import raw, wrapped
-from chainrule.ops.replay import is_traced
+from chainrule.ops.recording import is_traced, marked, raw
 from chainrule.ops.series import Curve, Series, plus, scaled
 from chainrule.ops.table import SELECT, ZERO, Operation, zeros_like
 
@@ -91,16 +89,14 @@ def _unless_zero(x: Any) -> Any:
     return x if np.any(raw(x)) else None
 
 
-def apart(x: Any, cls: type[Variable]) -> Variable:
-    """A Tensor of the same value and a node of its own, through which a Tensor's history goes on:
-    derivatives by this node are not mixed up with others.
+def _source(cls: type[Variable], x: Any) -> Variable:
+    """A Tensor of this value with a node of its own, from which a rule is recorded. To whatever
+    encloses the walk it is a constant, unless the value has a history.
     """
-    if isinstance(x, Variable) and x._node is not None:
-        out: Variable = positive(x)
-        return out
-    value = x._value if isinstance(x, Variable) else x
-    leaf: Variable = wrapped(cls, value, Leaf(Spec(value)))
-    return leaf
+    out: Variable = marked(cls, x)
+    if isinstance(out._node, Leaf):
+        out._node.frozen = True
+    return out
 
 
 class _Walk:
@@ -263,10 +259,11 @@ class _Rule:
         for i, m in enumerate(self.moving):
             if m is not None:
                 first = m.at(1)
-                tangent = apart(zeros_like(self.saved[1 + i]) if first is None else first, walk.cls)
+                first = zeros_like(self.saved[1 + i]) if first is None else first
+                tangent = _source(walk.cls, first)
                 tangents[i] = tangent
                 slopes.append((tangent, m))
-        out = push(self.row, tangents, saved, self.node, walk.cls, recorded=True)
+        out = _pushed(tangents, saved, self.node, walk.cls, recorded=True)
         self.outputs = list(out) if isinstance(out, tuple | list) else [out]
         reached = [o._node for o in self.outputs if _has_node(o)]
         self.constant = not self._reads(reached, values, [t._node for t, _ in slopes])
@@ -280,7 +277,7 @@ class _Rule:
         """A value the rule may read, as a Tensor from which on it is recorded."""
         if value is None or isinstance(value, Spec) or value.dtype.kind not in "fc":
             return value
-        out = apart(value, self.walk.cls)
+        out = _source(self.walk.cls, value)
         assert out._node is not None
         sources[out._node] = series
         return out

@@ -31,6 +31,7 @@ from chainrule.ops.matrices import (
     square,
     symmetric,
 )
+from chainrule.ops.recording import is_traced
 from chainrule.ops.series import Curve, Series, Step, minus, plus, total
 from chainrule.ops.series import pairs as products
 from chainrule.ops.table import TABLE, S, fit, numbers, operation
@@ -101,9 +102,11 @@ def _eigvalsh_rule(ct: Any, _y: Any, a: Any, **_: Any) -> Any:
 def _eigenvalue_series(w: Any, left: Any, v: Any, coefficient: Step) -> Step | None:
     """From B W = W D, B(t) = V^-1 a(t) V, W(0) = 1 and W_ii = 1: with R all the terms of order k
     but D_0 W_k - W_k D_0 and D_k, the values are D_k = diag(R), and W_k = R_ij / (w_j - w_i).
-    None where eigenvalues coincide.
+    None where eigenvalues coincide, or are not known yet.
     """
-    pairs = Pairs("eig", raw(w))
+    if is_traced(w):
+        return None
+    pairs = Pairs("eig", numbers(w))
     if pairs.some:
         return None
     moved = Curve(None, Series(lambda k: _between(left, coefficient(k), v)))

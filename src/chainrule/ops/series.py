@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import hot
-from chainrule.ops.recording import raw
-from chainrule.ops.replay import is_traced
+from chainrule.ops.recording import is_traced, raw
 
 Step = Callable[[int], Any]
 """Coefficient k of a result, for k = 1, 2, ... in this order."""
