@@ -278,6 +278,24 @@ TRACED = {
     "power": (lambda x: x**-2.5 + 2.0**x + x**x, np.array([0.3, 0.7])),
     "Bessel": (lambda x: cr.special.jv(2, x), np.float64(0.3)),
     "pieces": (lambda x: cr.where(x > 0.5, cr.sqrt(x), cr.sort(x)), np.array([0.3, 0.7])),
+    "loop": (
+        lambda x: cr.fori_loop(0, 3, lambda i, c: c * np.sin(x) + i, cr.ones(2)),
+        np.array([0.3, 0.7]),
+    ),
+    "loop of unknown length": (
+        lambda x: cr.while_loop(
+            lambda c: c[0] < 3 * x.sum(), lambda c: (c[0] + 1, c[1] * np.sin(x)), (0, x)
+        )[1],
+        np.array([0.3, 0.7]),
+    ),
+    "scan": (
+        lambda x: math.prod(cr.scan(lambda c, a: (c * a + x[0], c * c), x[1], x * x)),
+        np.array([0.3, 0.7]),
+    ),
+    "branch": (
+        lambda x: cr.cond(x[0] > 0, lambda x, n: np.sin(x) ** n, lambda x, n: x, x, 3),
+        np.array([0.3, 0.7]),
+    ),
     "eigenvalues": (cr.linalg.eigvalsh, np.array([[0.3, 0.7], [1.0, 0.2]])),
     "singular values": (cr.linalg.svdvals, np.array([[0.3, 0.7], [1.0, 0.2]])),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.derive import control_flow_taylor as control_flow_taylor  # rules of loops
 from chainrule.derive.taylor import taylor
 from chainrule.errors import StructureError, at, user_line
 from chainrule.graph.node import Leaf, Variable
