@@ -86,6 +86,16 @@ def test_factorial_scaling() -> None:
         np.testing.assert_allclose(d, c * math.factorial(k), rtol=1e-14)
 
 
+def test_many_orders() -> None:
+    """1 / (1 - x) has all coefficients 1; derivatives of order 171 are beyond floating point."""
+    coefficients = cr.jet(lambda x: 1 / (1 - x), 0.0, [1.0] + [0.0] * 199, factorial_scaled=False)
+    np.testing.assert_allclose(coefficients[1], np.ones(200), rtol=1e-12)
+    gamma = cr.jet(cr.special.gammaln, 1.0, [1.0] + [0.0] * 59, factorial_scaled=False)[1]
+    np.testing.assert_allclose(gamma[59], float(mpmath.zeta(60)) / 60, rtol=1e-10)
+    with pytest.raises(OverflowError):
+        cr.jet(np.exp, 0.0, [1.0] * 171)
+
+
 def test_several_arguments_and_broadcasting() -> None:
     """Directional derivatives of a product that broadcasts, one argument being a number."""
     a, b = np.array([[1.0], [2.0]]), np.array([3.0, 4.0, 5.0])

@@ -50,9 +50,10 @@ def jet(
 
     To order K each multiplication of `fun`, and each elementary function in it, costs a product of
     truncated series, about K^2 / 2 multiplications (fewer where coefficients are zero). Functions
-    whose derivatives are ever new ones (`polygamma`, Bessel functions) cost a factor of about K / 3
-    more, products of m factors in one `einsum` K^(m - 2) more, and matrix functions (`expm`,
-    `logm`, `sqrtm`) are evaluated on a matrix of (k + 1) n rows for each order k.
+    whose derivatives are ever new ones (`polygamma`, Bessel functions), and loops in traced
+    functions, cost a factor of about K / 3 more, products of m factors in one `einsum` K^(m - 2)
+    more, and matrix functions (`expm`, `logm`, `sqrtm`) are evaluated on a matrix of (k + 1) n rows
+    for each order k.
 
     At a point where a function is not analytic, the first-order conventions go on (see the page on
     kinks): `abs`, `maximum`, `where`, `sort` take the piece that the value selects, or the mean of
@@ -60,8 +61,9 @@ def jet(
     coefficient that is zero stays zero whatever it is multiplied by.
 
     Raises ShapeError for a coefficient of another shape than its argument's, DtypeError for what is
-    not a floating-point number, StructureError for series that are not as many as the arguments or
-    not nested alike, MissingDerivative for an operation without a derivative.
+    not a floating-point number, StructureError for series that are not nested as the arguments,
+    MissingDerivative for an operation without a derivative, OverflowError for derivatives of an
+    order above 170 (their factorial is no float; `factorial_scaled=False` has no such limit).
 
     >>> value, derivatives = cr.jet(lambda x: cr.exp(cr.sin(x)), 0.0, [1.0, 0.0, 0.0, 0.0])
     >>> [float(d) for d in derivatives]
