@@ -29,16 +29,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
-from chainrule.derive.forward import _pushed, between, push
-from chainrule.derive.reverse import as_variables, depends, freed
+from chainrule.derive.forward import _narrowed, _pushed, between, push
+from chainrule.derive.reverse import as_variables, depends, recovered
 from chainrule.graph import writes
 from chainrule.graph.node import Leaf, Node, Spec, Variable
 from chainrule.graph.writes import check_written
-from chainrule.ops.complaints import check_rules
 from chainrule.ops.hot import careful
 from chainrule.ops.recording import is_traced, marked, raw
 from chainrule.ops.series import Curve, Series, plus, scaled
-from chainrule.ops.table import SELECT, ZERO, Operation, zeros_like
+from chainrule.ops.table import SELECT, Operation, zeros_like
 
 
 def taylor(
@@ -134,20 +133,15 @@ class _Walk:
         moving = [None if n is None else self.series.get(n) for n in node.inputs]
         if all(m is None for m in moving) or not depends(node, self.series):
             return None
-        if node.saved is None:
-            raise freed(node.op)
-        if node.order < writes.newest:
+        saved = recovered(node) if node.saved is None else node.saved
+        if node.order < writes.newest and node.saved is not None:
             check_written(node, node.order)
         row = node.op
         if row is SELECT:
             return Series(_selected(moving[0], node.params["index"]))
-        if not callable(row.reverse):
-            wanted = [None if m is None else n for n, m in zip(node.inputs, moving, strict=True)]
-            check_rules(row, wanted, node.saved[1:])
-            moving = [
-                None if rule is ZERO else m for rule, m in zip(row.reverse, moving, strict=True)
-            ]
-        saved = as_variables(self.cls, node) if self.recorded else node.saved
+        moving = _narrowed(node, moving, saved)
+        if self.recorded:
+            saved = as_variables(self.cls, node, saved)
         key = _key(row, moving, saved)
         series = self.shared.get(key) if key is not None else None
         if series is None:
