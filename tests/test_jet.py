@@ -283,6 +283,20 @@ def test_within_other_transforms() -> None:
     np.testing.assert_allclose(by, want, rtol=1e-13)
 
 
+def test_checkpoints_and_rules_of_the_users_own() -> None:
+    """What was not kept is computed again; a forward rule serves to every order."""
+
+    @cr.custom_jvp
+    def own_sine(x: Any) -> Any:
+        return cr.sin(x)
+
+    own_sine.defjvp(lambda xs, ts: (own_sine(*xs), cr.cos(xs[0]) * ts[0]))
+    series = [1.0, 0.5, 0.0, 0.0]
+    want = cr.jet(lambda x: np.sin(x) ** 3, 0.5, series)[1]
+    for f in (cr.checkpoint(lambda x: np.sin(x) ** 3), lambda x: own_sine(x) ** 3):
+        np.testing.assert_allclose(cr.jet(f, 0.5, series)[1], want, rtol=1e-13)
+
+
 TRACED = {
     "elementary": (COMPOSITIONS["powers"][0], np.array([0.3, 0.7])),
     "power": (lambda x: x**-2.5 + 2.0**x + x**x, np.array([0.3, 0.7])),
