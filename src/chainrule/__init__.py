@@ -354,6 +354,9 @@ from chainrule.transforms.implicit import (
 from chainrule.transforms.jacobian import (
     jacobian,
 )
+from chainrule.transforms.jet import (
+    jet,
+)
 from chainrule.transforms.jvp import (
     jvp,
     linearize,
@@ -392,14 +395,14 @@ __all__ = [
     "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "hsplit", "hstack",
     "hvp", "hypot", "identity", "iinfo", "imag", "implicit", "inf", "inner", "int16", "int32",
     "int64", "int8", "is_grad_enabled", "isdtype", "isfinite", "isin", "isinf", "isnan",
-    "jacobian", "jvp", "kron", "ldexp", "less", "less_equal", "linalg", "linearize", "linspace",
-    "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp", "map",
-    "matmul", "matrix_transpose", "matvec", "max", "maximum", "mean", "median", "meshgrid", "min",
-    "minimum", "moveaxis", "multi_dot", "multiply", "nan", "nan_to_num", "nanmax", "nanmean",
-    "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "negative", "newaxis", "nextafter",
-    "no_grad", "nonzero", "not_equal", "ones", "ones_like", "outer", "pad", "percentile",
-    "permute_dims", "pi", "piecewise", "positive", "pow", "power", "prod", "ptp",
+    "jacobian", "jet", "jvp", "kron", "ldexp", "less", "less_equal", "linalg", "linearize",
+    "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2",
+    "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace",
+    "logsumexp", "map", "matmul", "matrix_transpose", "matvec", "max", "maximum", "mean", "median",
+    "meshgrid", "min", "minimum", "moveaxis", "multi_dot", "multiply", "nan", "nan_to_num",
+    "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "negative", "newaxis",
+    "nextafter", "no_grad", "nonzero", "not_equal", "ones", "ones_like", "outer", "pad",
+    "percentile", "permute_dims", "pi", "piecewise", "positive", "pow", "power", "prod", "ptp",
     "put_along_axis", "quantile", "rad2deg", "radians", "random", "ravel", "real", "reciprocal",
     "remainder", "repeat", "reshape", "result_type", "rint", "roll", "rot90", "round", "scan",
     "scatter_add", "searchsorted", "select", "set_default_dtype", "set_grad_enabled",

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops import series
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.frequent import power_by_base, raised
 from chainrule.ops.partials import off_zero, wider
@@ -45,6 +46,7 @@ multiply = elementwise(
     np.multiply,
     (lambda _y, _a, b: b, lambda _y, a, _b: a),
     python=operator.mul,
+    taylor=series.product,
     special=(0.0, inf),
     doc=shown(
         "Product a * b, element by element.",
@@ -67,6 +69,7 @@ divide = elementwise(
     np.true_divide,
     (_inverse, lambda _y, a, b: -(a / b) / b),  # not from y, which may be changed in place
     python=operator.truediv,
+    taylor=series.quotient,
     domain=(ANY, POSITIVE),
     special=(0.0, inf),
     doc=shown("Quotient a / b.", "cr.divide(cr.tensor([1., 2.]), 4)", "tensor([0.2500, 0.5000])"),
@@ -157,6 +160,7 @@ power = elementwise(
     np.power,
     (_power_by_base, _power_by_exponent),
     python=raised,
+    taylor=series.power,
     domain=(POSITIVE, ANY),
     special=(0.0, 1.0, 2.0),
     doc=shown("a to the power b.", "cr.power(cr.tensor([2., 3.]), 2)", "tensor([4., 9.])"),

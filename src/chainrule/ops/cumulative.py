@@ -16,6 +16,7 @@ from chainrule.ops.axes import along, axes_of, numpy_names, operand
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.joining import concat
 from chainrule.ops.movement import flip, roll
+from chainrule.ops.series import Curve, Step, pairs, plus, total
 from chainrule.ops.table import S, composite, operation
 
 ZEROS = S(lambda rng: np.array([2.0, 0.0, -1.5, 0.0, 3.0]))
@@ -48,6 +49,17 @@ def _recurrence_by_coefficient(ct: Any, y: Any, a: Any, _b: Any, axis: int) -> A
     return recur_back(a, ct, axis) * previous(y, axis, 0)
 
 
+def _recurrence_series(y: Curve, a: Curve, b: Curve, axis: int) -> Step:
+    """y_k solves the recurrence of a_0 and of b_k + the sum of a_j previous(y_(k-j)) over j > 0."""
+
+    def step(k: int) -> Any:
+        known = total(p * previous(q, axis, 0) for p, q in pairs(a, y, k, first=1))
+        rest = plus(b[k], known)
+        return None if rest is None else linear_recurrence(a.value, rest, axis)
+
+    return step
+
+
 @operation(
     reverse=(
         _recurrence_by_coefficient,
@@ -55,6 +67,7 @@ def _recurrence_by_coefficient(ct: Any, y: Any, a: Any, _b: Any, axis: int) -> A
     ),
     arity=2,
     linear=(1,),
+    taylor=_recurrence_series,
     samples=[
         S((5,), (5,)),
         S((3, 4), (3, 4)),

@@ -31,6 +31,9 @@ from chainrule.ops.matrices import (
     square,
     symmetric,
 )
+from chainrule.ops.recording import is_traced
+from chainrule.ops.series import Curve, Series, Step, minus, plus, total
+from chainrule.ops.series import pairs as products
 from chainrule.ops.table import TABLE, S, fit, numbers, operation
 
 # --- eigenvalues of symmetric matrices -----------------------------------------------------------
@@ -96,8 +99,50 @@ def _eigvalsh_rule(ct: Any, _y: Any, a: Any, **_: Any) -> Any:
     return _eigh_cotangent(ct, None, *eigh(a))
 
 
+def _eigenvalue_series(w: Any, left: Any, v: Any, coefficient: Step) -> Step | None:
+    """From B W = W D, B(t) = V^-1 a(t) V, W(0) = 1 and W_ii = 1: with R all the terms of order k
+    but D_0 W_k - W_k D_0 and D_k, the values are D_k = diag(R), and W_k = R_ij / (w_j - w_i).
+    None where eigenvalues coincide, or are not known yet.
+    """
+    if is_traced(w):
+        return None
+    pairs = Pairs("eig", numbers(w))
+    if pairs.some:
+        return None
+    moved = Curve(None, Series(lambda k: _between(left, coefficient(k), v)))
+    vectors: list[Any] = [None]
+    values: list[Any] = [None]
+
+    def step(k: int) -> Any:
+        known = total(p @ q for p, q in products(moved, [*vectors, None], k, first=1))
+        turned = total(
+            p * q[..., None, :] for p, q in products([*vectors, None], [*values, None], k)
+        )
+        r = minus(plus(moved[k], known), turned)
+        vectors.append(None if r is None else r * pairs.inverse_gaps(w))
+        on = None if r is None else np.sum(r * identity_like(r), axis=-1)
+        values.append(on if on is None or w.dtype.kind == "c" else real_part(on))
+        return values[k]
+
+    return step
+
+
+def _between(left: Any, a: Any, right: Any) -> Any:
+    return None if a is None else left @ a @ right
+
+
+def _eigvalsh_series(_y: Curve, a: Curve, **_: Any) -> Step | None:
+    w, v = eigh(a.value)
+
+    def coefficient(k: int) -> Any:
+        return None if a[k] is None else hermitian_part(a[k])
+
+    return _eigenvalue_series(w, adjoint(v), v, coefficient)
+
+
 @operation(
     reverse=(_eigvalsh_rule,),
+    taylor=_eigvalsh_series,
     numpy=(np.linalg.eigvalsh,),
     samples=[S(symmetric(4)), S(symmetric(3, 2)), S(symmetric(1)), S(symmetric(0))],
 )
@@ -197,8 +242,14 @@ def eig(a: Any) -> Any:
 TABLE["eig"].pull = _pull_eig
 
 
+def _eigvals_series(_y: Curve, a: Curve) -> Step | None:
+    w, v = eig(a.value)
+    return _eigenvalue_series(w, _left_vectors(v), v, lambda k: a[k])
+
+
 @operation(
     reverse=(lambda ct, _y, a: _eig_cotangent(ct, None, *eig(a)),),
+    taylor=_eigvals_series,
     numpy=(np.linalg.eigvals,),
     samples=[S(real_spectrum(3)), S(real_spectrum(2, 3)), S(complex_gaussian(3, 3))],
 )

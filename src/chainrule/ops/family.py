@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops import hot
+from chainrule.ops import hot, series
 from chainrule.ops.table import ZERO, Operation, Rule, general, needs, register
 
 
@@ -93,6 +93,7 @@ strong_multiply = elementwise(
         lambda _y, _a, b: b,
         lambda _y, a, _b: a,
     ),
+    taylor=series.product,
     special=(0.0, np.inf),
 )
 hot.strong_product = strong_multiply

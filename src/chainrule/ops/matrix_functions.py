@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.matrices import floating, gaussian, recorded, spd, square, symmetric, well
+from chainrule.ops.series import Curve, Step
 from chainrule.ops.table import TABLE, S, composite, numbers, operation
 
 
@@ -33,6 +34,28 @@ def _by_blocks(name: str) -> Callable[..., Any]:
     return rule
 
 
+def _series_by_blocks(name: str) -> Callable[[Curve, Curve], Step]:
+    """The recurrence of the matrix function in the row `name`: block triangular Toeplitz matrices
+    of a_0, a_1, ... multiply as the series do, so the last block of the first row of f of that
+    matrix is the coefficient wanted. It has (k + 1) n rows for coefficient k.
+    """
+
+    def rule(_y: Curve, a: Curve) -> Step:
+        n = a.value.shape[-1]
+
+        def step(k: int) -> Any:
+            zero = np.zeros(a.value.shape, a.value.dtype)
+            blocks = [zero if a[j] is None else a[j] for j in range(k + 1)]
+            rows = [
+                np.concatenate([*[zero] * i, *blocks[: k + 1 - i]], axis=-1) for i in range(k + 1)
+            ]
+            return TABLE[name].function(np.concatenate(rows, axis=-2))[..., :n, k * n :]
+
+        return step
+
+    return rule
+
+
 def _as_precise(y: Any, a: Any) -> Any:
     """SciPy's result in the precision of a, where it went to double."""
     kind = np.result_type(a.dtype, np.complex64) if y.dtype.kind == "c" else a.dtype
@@ -41,6 +64,7 @@ def _as_precise(y: Any, a: Any) -> Any:
 
 @operation(
     reverse=(_by_blocks("expm"),),
+    taylor=_series_by_blocks("expm"),
     samples=[S(gaussian(3, 3)), S((2, 2, 2)), S((1, 1)), S((0, 0))],
 )
 def expm(a: Any) -> Any:
@@ -58,6 +82,7 @@ def expm(a: Any) -> Any:
 
 @operation(
     reverse=(_by_blocks("sqrtm"),),
+    taylor=_series_by_blocks("sqrtm"),
     samples=[S(spd(3)), S(spd(2, 2))],
 )
 def sqrtm(a: Any) -> Any:
@@ -77,6 +102,7 @@ def sqrtm(a: Any) -> Any:
 
 @operation(
     reverse=(_by_blocks("logm"),),
+    taylor=_series_by_blocks("logm"),
     samples=[S(spd(3)), S(spd(2, 2))],
     tolerance=10.0,  # SciPy's logm is accurate to a few digits less than its expm
 )

@@ -29,6 +29,7 @@ from chainrule.ops.matrices import (
     uncolumned,
     well,
 )
+from chainrule.ops.series import Curve, Step, minus, pairs, total
 from chainrule.ops.table import TABLE, S, composite, fit, in_full, operation, raw
 
 # --- systems of equations ------------------------------------------------------------------------
@@ -49,10 +50,23 @@ def _solve_by_matrix(ct: Any, y: Any, a: Any, _b: Any) -> Any:
     return _minus_outer(_solve_by_right(ct, y, a, _b), y, _b.ndim == 1)
 
 
+def _solve_series(y: Curve, a: Curve, b: Curve) -> Step:
+    """From a y = b: a_0 y_k = b_k - the sum of a_j y_(k-j) over j > 0."""
+    vector = b.value.ndim == 1
+
+    def step(k: int) -> Any:
+        known = total(p @ columns(q, vector) for p, q in pairs(a, y, k, first=1))
+        rest = minus(None if b[k] is None else columns(b[k], vector), known)
+        return None if rest is None else uncolumned(solve(a.value, rest), vector)
+
+    return step
+
+
 @operation(
     arity=2,
     reverse=(_solve_by_matrix, _solve_by_right),
     linear=(1,),
+    taylor=_solve_series,
     numpy=(np.linalg.solve,),
     samples=[
         S(well(3, 3), (3,)),
@@ -125,10 +139,36 @@ def _triangle(n: int, lower: bool, strict: bool) -> Any:
     return mask if lower else mask.T
 
 
+def _triangular_series(
+    y: Curve, a: Curve, b: Curve, lower: bool, trans: Any, unit_diagonal: bool
+) -> Step:
+    """As of `solve`, with the triangle of every coefficient of a that is read."""
+    vector, kind = b.value.ndim == 1, TRANSPOSITIONS[trans]
+    mask = _triangle(a.value.shape[-1], lower, unit_diagonal)
+
+    def step(k: int) -> Any:
+        known = total(
+            _transposed(np.where(mask, p, 0), kind) @ columns(q, vector)
+            for p, q in pairs(a, y, k, first=1)
+        )
+        rest = minus(None if b[k] is None else columns(b[k], vector), known)
+        if rest is None:
+            return None
+        options: Any = {"lower": lower, "trans": trans, "unit_diagonal": unit_diagonal}
+        return uncolumned(solve_triangular(a.value, rest, **options), vector)
+
+    return step
+
+
+def _transposed(t: Any, kind: int) -> Any:
+    return (t, t.mT, adjoint(t))[kind]
+
+
 @operation(
     arity=2,
     reverse=(_triangular_by_matrix, _triangular_by_right),
     linear=(1,),
+    taylor=_triangular_series,
     samples=[
         S(triangle(3), (3,)),
         S(triangle(3), (3, 2), lower=True),
@@ -169,8 +209,7 @@ def _substitute(a: Any, b: Any, lower: bool, kind: int, unit_diagonal: bool) -> 
     t = np.where(_triangle(a.shape[-1], lower, unit_diagonal), a, 0)
     if unit_diagonal:
         t = t + identity_like(a)
-    if kind:
-        t = t.mT if kind == 1 else adjoint(t)
+    t = _transposed(t, kind)
     if lower == (kind == 0):
         x = attempt(np.linalg.solve, t[..., ::-1, ::-1], b[..., ::-1, :], probe=np.linalg.inv)
         return x[..., ::-1, :]

@@ -135,6 +135,10 @@ class Operation:
     batch: Rule | None = None
     """The operation on a batch: `batch(row, size, operands, moved, params)`, operands marked in
     `moved` having the batch as their first axis, as the result has (see `ops.batching`)."""
+    taylor: Rule | None = None
+    """Taylor coefficients of the result: `taylor(y, *operands, **params)`, of curves (see
+    `ops.series`), gives the coefficient as a function of its order, or None to say that the
+    derivative serves better. Where not given it follows from linearity, or from the derivative."""
     keeps: tuple[bool, ...] = ()
     """Which of (result, *operands) some rule reads, so that its value is kept."""
 

@@ -1,0 +1,1 @@
+"""Taylor mode: `python -m benchmarks.taylor`."""
