@@ -35,7 +35,7 @@ from chainrule.graph import writes
 from chainrule.graph.node import Leaf, Node, Spec, Variable
 from chainrule.graph.writes import check_written
 from chainrule.ops.hot import careful
-from chainrule.ops.recording import is_traced, marked, raw
+from chainrule.ops.recording import general, is_traced, marked, raw
 from chainrule.ops.series import Curve, Series, plus, scaled
 from chainrule.ops.table import SELECT, Operation, zeros_like
 
@@ -178,7 +178,10 @@ class _Rule:
         row = self.row
         if row.taylor is not None:
             curves = [Curve(v, m) for v, m in zip(self.saved[1:], self.moving, strict=True)]
-            step = row.taylor(Curve(self.saved[0], self.series), *curves, **self.params)
+            y = self.saved[0]
+            if y is None or isinstance(y, Spec):  # the rules of the row do not read it
+                y = general(row, self.saved[1:], self.params)
+            step = row.taylor(Curve(y, self.series), *curves, **self.params)
             if step is not None:
                 return step
         where = [i for i, m in enumerate(self.moving) if m is not None]
