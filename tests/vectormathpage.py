@@ -61,9 +61,7 @@ CASES: dict[str, Case] = {
     "softplus": Case(_softplus, lambda x: np.logaddexp(x, 0), -750, 50, EXPS),
     "log_sigmoid": Case(lambda x: -_softplus(-x), special.log_expit, -50, 750, EXPS),
     "log": Case(mpmath.log, np.log, 0, 3, (1, 0.5**0.5, 2**0.5), domain=POSITIVE),
-    "log2": Case(
-        lambda x: mpmath.log(x, 2), np.log2, 0, 3, (1, 0.5**0.5, 2**0.5), domain=POSITIVE
-    ),
+    "log2": Case(lambda x: mpmath.log(x, 2), np.log2, 0, 3, (1, 0.5**0.5, 2**0.5), domain=POSITIVE),
     "log10": Case(mpmath.log10, np.log10, 0, 3, (1, 0.5**0.5, 2**0.5), domain=POSITIVE),
     "log1p": Case(mpmath.log1p, np.log1p, -1, 3, (-1, 0.41, -0.29), (-1 + 1e-16, np.inf)),
     "sin": Case(mpmath.sin, np.sin, hard=(*TURNS, *WORST)),
@@ -90,7 +88,13 @@ CASES: dict[str, Case] = {
     "cbrt": Case(lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)), np.cbrt, -8, 8),
     "hypot": Case(mpmath.hypot, np.hypot),
     "erf": Case(lambda x: mpmath.erf(min(max(x, -30), 30)), special.erf, -6, 6, (1, -1, 5.9)),
-    "erfc": Case(lambda x: mpmath.erfc(min(max(x, -30), 30)), special.erfc, -6, 28, (0, 0.5, 26.5, 27.2, 9.1, 10.05)),
+    "erfc": Case(
+        lambda x: mpmath.erfc(min(max(x, -30), 30)),
+        special.erfc,
+        -6,
+        28,
+        (0, 0.5, 26.5, 27.2, 9.1, 10.05),
+    ),
 }
 
 
@@ -120,7 +124,8 @@ def points(name: str, dtype: Any, count: int, seed: int = 0) -> list[Any]:
         return [x[np.isfinite(y)], y[np.isfinite(y)]]
     if name in {"atan2", "hypot"}:
         y = rng.permutation(x)
-        y[::2] = x[::2] * rng.uniform(0.2, 5, len(x[::2])).astype(dtype)  # near the diagonal
+        with np.errstate(over="ignore"):
+            y[::2] = x[::2] * rng.uniform(0.2, 5, len(x[::2])).astype(dtype)  # near the diagonal
         return [x[np.isfinite(y)], y[np.isfinite(y)]]
     return [x]
 
@@ -149,7 +154,10 @@ def exact(name: str, operands: list[Any]) -> tuple[Any, Any]:
     rounded = np.array([[_rounded(v) for v in row] for row in values])
     units = spacing(rounded)
     lost = [
-        [float((v - mpf(r)) / mpf(u)) if np.isfinite(r) else 0.0 for v, r, u in zip(*rows, strict=True)]
+        [
+            float((v - mpf(r)) / mpf(u)) if np.isfinite(r) else 0.0
+            for v, r, u in zip(*rows, strict=True)
+        ]
         for rows in zip(values.tolist(), rounded.tolist(), units.tolist(), strict=True)
     ]
     return rounded, np.array(lost)
@@ -157,21 +165,27 @@ def exact(name: str, operands: list[Any]) -> tuple[Any, Any]:
 
 def _rounded(value: Any) -> float:
     """To the nearest double; mpmath has no subnormal numbers of its own."""
-    return int(mpmath.nint(value * mpf(2) ** 1074)) * 2.0**-1074 if abs(value) < 1e-300 else float(value)
+    return (
+        int(mpmath.nint(value * mpf(2) ** 1074)) * 2.0**-1074
+        if abs(value) < 1e-300
+        else float(value)
+    )
 
 
 def spacing(x: Any) -> Any:
     """The unit in the last place of x."""
     half = np.finfo(x.dtype).max / 2  # NumPy's spacing overflows in the last binade
-    return np.where(abs(x) > half, 2 * np.spacing(half), np.spacing(np.minimum(abs(x), half))).astype(
-        np.float64
-    )
+    return np.where(
+        abs(x) > half, 2 * np.spacing(half), np.spacing(np.minimum(abs(x), half))
+    ).astype(np.float64)
 
 
 def errors(found: Any, rounded: Any, lost: Any) -> Any:
     """|found - exact| in units of the last place; infinite where one of the two is NaN."""
     with np.errstate(all="ignore"):
-        difference = (found.astype(np.float64) - rounded.astype(np.float64)) / spacing(rounded) - lost
+        difference = (found.astype(np.float64) - rounded.astype(np.float64)) / spacing(
+            rounded
+        ) - lost
     same = (found == rounded) | (np.isnan(found) & np.isnan(rounded))
     error = np.where(same, np.where(np.isfinite(rounded), abs(lost), 0.0), abs(difference))
     # infinity stands for what lies just above the largest number, and the reverse
@@ -180,7 +194,9 @@ def errors(found: Any, rounded: Any, lost: Any) -> Any:
     return np.where(np.isnan(error), np.inf, np.where(overflow, 1.0, error))
 
 
-def largest_error(name: str, kernel: Kernel, operands: list[Any], expected: tuple[Any, Any]) -> float:
+def largest_error(
+    name: str, kernel: Kernel, operands: list[Any], expected: tuple[Any, Any]
+) -> float:
     """Of one kernel on operands of its dtype."""
     return float(errors(np.atleast_2d(kernel(*operands)), *expected).max())
 
@@ -195,8 +211,8 @@ def lines() -> dict[str, tuple[float, float]]:
     return {name: (float(double), float(single)) for name, double, single in rows}
 
 
-def table(count: int = 20_000) -> str:
-    """The table as measured on this machine, figures rounded up to a tenth."""
+def table(count: int = 15_000) -> str:
+    """The table as measured on this machine, rounded up to a tenth after adding 0.05."""
     from chainrule.codegen.vectormath.kernel import compiled
 
     rows = ["| function | double | single |", "|---|---|---|"]
@@ -210,7 +226,8 @@ def table(count: int = 20_000) -> str:
             operands = points(name, f"f{bits // 8}", count * (50 if bits == 32 else 1), seed=1)
             expected = exact(name, operands)
             worst = max(largest_error(name, k[name], operands, expected) for k in kernels[bits])
-            cells.append(f"{ceil(10 * worst - 1e-6) / 10:.1f}")
+            margin = 0.5 if name != "sqrt" else 0.0
+            cells.append(f"{ceil(10 * worst + margin) / 10:.1f}")
         rows.append(f"| `{name}` | {' | '.join(cells)} |")
         print(rows[-1], flush=True)
     return "\n".join(rows) + "\n"

@@ -1,9 +1,9 @@
 """Minimax polynomials of the elementary functions, by Remez's exchange algorithm.
 
-`python tools/minimax.py` writes `src/chainrule/codegen/vectormath/coefficients.py`: for each function
-the coefficients of the polynomial, constant first, whose largest error on the interval is smallest,
-rounded to double and to single precision. Needs mpmath. The algorithm is that of E. Remez (1934), as in
-J.-M. Muller, Elementary Functions (3rd ed. 2016), section 3.4.
+`python tools/minimax.py` writes `src/chainrule/codegen/vectormath/coefficients.py`: for each
+function the coefficients of the polynomial, constant first, whose largest error on the interval is
+smallest, rounded to double and to single precision. Needs mpmath. The algorithm is that of E.
+Remez (1934), as in J.-M. Muller, Elementary Functions (3rd ed. 2016), section 3.4.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Target:
     high: Any
     degrees: tuple[int, int]
     weight: Real = lambda _x: mpf(1)
-    """The error is multiplied by it: what it amounts to in the function computed from the polynomial."""
+    """The error is multiplied by it: what it amounts to in the function that is computed."""
     weighted: str = ""
     """The weight in words."""
     paired: bool = False
@@ -47,6 +47,11 @@ class Target:
 def root(f: Real) -> Real:
     """f(sqrt(z)) / sqrt(z): what is left of an odd f when x is split off."""
     return lambda z: f(mpmath.sqrt(z)) / mpmath.sqrt(z)
+
+
+def scaled_erfc(x: Any) -> Any:
+    """What is left of erfc without its decay."""
+    return (1 + 2 * x) * mpmath.exp(x * x) * mpmath.erfc(x)
 
 
 TARGETS = [
@@ -120,8 +125,8 @@ TARGETS = [
     ),
     Target(
         "ERFC",
-        "(1 + 2 x) exp(x^2) erfc(x), t = (x - 3) / (x + 3), x from 0 to 28; of the constant, high and low part",
-        lambda t: (lambda x: (1 + 2 * x) * mpmath.exp(x * x) * mpmath.erfc(x))(3 * (1 + t) / (1 - t)),
+        "(1 + 2 x) exp(x^2) erfc(x), t = (x - 3) / (x + 3); the constant in two parts",
+        lambda t: scaled_erfc(3 * (1 + t) / (1 - t)),
         mpf(-1),
         mpf(25) / 31,
         (23, 11),
@@ -161,13 +166,21 @@ def remez(target: Target, degree: int) -> list[Any]:
         solution = list(mpmath.lu_solve(system, right))
         leveled = abs(solution.pop())
         errors = [
-            w * (v - mpmath.polyval(solution[::-1], (x - middle) / half))
+            w * (v - value(solution, (x - middle) / half))
             for x, v, w in zip(grid, values, weights, strict=True)
         ]
         reference = extrema(errors, degree + 2)
         if max(map(abs, errors)) < leveled * mpf("1.0001"):
             break
     return shifted(solution, middle, half)
+
+
+def value(coefficients: list[Any], x: Any) -> Any:
+    """The polynomial at x."""
+    result = mpf(0)
+    for c in reversed(coefficients):
+        result = result * x + c
+    return result
 
 
 def extrema(errors: list[Any], count: int) -> list[int]:
@@ -207,11 +220,9 @@ def largest_error(target: Target, coefficients: list[float], lost: float) -> Any
     """The largest weighted error of the polynomial as rounded, sampled."""
     n = 500
     points = [target.low + (target.high - target.low) * i / n for i in range(n + 1)]
-    exact = [mpf(c) for c in reversed(coefficients)]
-    exact[-1] += lost
-    return max(
-        abs(target.weight(x) * (target.function(x) - mpmath.polyval(exact, x))) for x in points
-    )
+    exact = [mpf(c) for c in coefficients]
+    exact[0] += lost
+    return max(abs(target.weight(x) * (target.function(x) - value(exact, x))) for x in points)
 
 
 HEAD = '''"""Coefficients of the minimax polynomials, constant first. Written by `tools/minimax.py`.

@@ -1,11 +1,12 @@
 """The functions of elementary mathematics as LLVM assembly, for scalars and vectors of any width.
 
-`function("exp", 64, 4)` gives the definition of exp for `<4 x double>`: a function to be inlined, made of
-arithmetic, comparisons and selections, so that loops around it stay vectors on any processor. Only huge
-arguments of sin, cos, sincos and tan lead over a branch. `docs/vectormath.md` lists the errors.
+`function("exp", 64, 4)` gives the definition of exp for `<4 x double>`: a function to be inlined,
+made of arithmetic, comparisons and selections, so that loops around it stay vectors on any
+processor. Only huge arguments of sin, cos, sincos and tan lead over a branch. `docs/vectormath.md`
+lists the errors.
 
-The formulas (`FORMULAS`) are in a file per family; `emitter` is the language they are written in, `exact` has the error-free
-transformations, `tools/minimax.py` computes `coefficients`.
+The formulas (`FORMULAS`) are in a file per family; `emitter` is the language they are written in,
+`exact` has the error-free transformations, `tools/minimax.py` computes `coefficients`.
 """
 
 from __future__ import annotations
@@ -33,16 +34,19 @@ from chainrule.codegen.vectormath.trigonometric import cos, sin, sincos, tan
 
 Formula = Callable[..., Number] | Callable[..., tuple[Number, Number]]
 
-FORMULAS: Final[dict[str, Formula]] = {
-    f.__name__: f
-    for f in (
-        (exp, exp2, expm1, sigmoid, softplus, log_sigmoid, log, log2, log10, log1p)
-        + (sin, cos, sincos, tan, asin, acos, atan, atan2)
-        + (sinh, cosh, tanh, asinh, acosh, atanh)
-        + (power, sqrt, rsqrt, cbrt, hypot, erf, erfc)
-    )
-}
-"""Name of the operation in the table -> formula over `Number`s. `sincos` has two results; it and `rsqrt` are no rows."""
+_ALL: list[Formula] = [
+    *(exp, exp2, expm1, sigmoid, softplus, log_sigmoid, log, log2, log10, log1p),
+    *(sin, cos, sincos, tan, asin, acos, atan, atan2),
+    *(sinh, cosh, tanh, asinh, acosh, atanh),
+    *(power, sqrt, rsqrt, cbrt, hypot, erf, erfc),
+]
+FORMULAS: Final[dict[str, Formula]] = {f.__name__: f for f in _ALL}
+"""Name of the operation in the table -> formula over `Number`s.
+
+`sincos` (two results) and `rsqrt` are no rows.
+"""
+
+ATTRIBUTES: Final = "nounwind willreturn memory(none)"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Function:
     operands: tuple[str, ...]
     """LLVM types of the operands."""
     definitions: dict[str, str]
-    """Symbol -> global assembly text that defines or declares it: each goes into the module once."""
+    """Symbol -> assembly that defines or declares it: each goes into the module once."""
 
     def call(self, *names: str) -> str:
         """The instruction that calls it with values of these names."""
@@ -64,10 +68,14 @@ class Function:
 
 
 @cache
-def function(name: str, bits: int, lanes: int = 1, *, fma: bool = True) -> Function:
+def function(
+    name: str, bits: int, lanes: int = 1, *, fma: bool = True, inline: bool = True
+) -> Function:
     """The function of this name for double (64 bits) or float (32), scalar or `<lanes x ...>`.
 
-    `fma` says that the processor multiplies and adds in one instruction. The text is made once.
+    `fma` says that the processor multiplies and adds in one instruction (where it does not, LLVM
+    would call the C library for it). Without `inline` the function is called: less code, where a
+    loop is not in vectors. The text is made once.
 
     >>> f = function("exp", 64, 4)
     >>> f.call("%x")
@@ -90,9 +98,10 @@ def function(name: str, bits: int, lanes: int = 1, *, fma: bool = True) -> Funct
     e.put(f"ret {result} {value}")
     symbol = f"chainrule.{name}.{e.suffix}"
     parameters = ", ".join(f"{t} {x.name}" for x in operands)
+    attributes = f"{'alwaysinline' if inline else 'noinline'} {ATTRIBUTES}"
     text = "\n".join(
         [
-            f"define internal {result} @{symbol}({parameters}) alwaysinline nounwind willreturn memory(none) {{",
+            f"define internal {result} @{symbol}({parameters}) {attributes} {{",
             "entry:",
             *e.allocated,
             *e.lines,

@@ -191,7 +191,7 @@ ERF: Table = {
     ),
 }
 
-# (1 + 2 x) exp(x^2) erfc(x), t = (x - 3) / (x + 3), x from 0 to 28; of the constant, high and low part
+# (1 + 2 x) exp(x^2) erfc(x), t = (x - 3) / (x + 3); the constant in two parts
 # on [-1.0, 0.806452]; error 2^-54.7 (64 bits) and 2^-27.5 (32 bits)
 ERFC: Table = {
     64: (

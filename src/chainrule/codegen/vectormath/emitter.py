@@ -1,9 +1,9 @@
 """Formulas become LLVM assembly: an emitter, and numbers, bits and conditions with operators.
 
-An `Emitter` writes the body of one function for one type: float or double, one of them or a vector of
-`lanes`. What a formula handles are `Number` (floating point), `Bits` (integers of the same width) and
-`Condition` (truth values); a Python float or int beside one of them is a constant in every lane.
-No instruction carries a fast-math flag: error-free transformations depend on that.
+An `Emitter` writes the body of one function for one type: float or double, one of them or a vector
+of `lanes`. What a formula handles are `Number` (floating point), `Bits` (integers of the same
+width) and `Condition` (truth values); a Python float or int beside one of them is a constant in
+every lane. No instruction carries a fast-math flag: error-free transformations depend on that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The error function and its complement.
 
-erfc(x) = exp(-x^2) P(t) / (1 + 2 x) for x >= 0, with P a polynomial in t = (x - 3) / (x + 3): M. M. Shepherd and
-J. G. Laframboise, Mathematics of Computation 36 (1981), pages 249-253. erf is odd and a polynomial below 1.
+erfc(x) = exp(-x^2) P(t) / (1 + 2 x) for x >= 0, with P a polynomial in t = (x - 3) / (x + 3): M.
+M. Shepherd and J. G. Laframboise, Mathematics of Computation 36 (1981), pages 249-253. erf is odd
+and a polynomial below 1.
 """
 
 from __future__ import annotations

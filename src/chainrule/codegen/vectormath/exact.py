@@ -45,9 +45,7 @@ def parts(value: Fraction, precision: tuple[int, ...]) -> list[float]:
     result = []
     for bits in precision:
         # value = significand * 2^exponent with a significand of so many bits
-        exponent = (
-            abs(value).numerator.bit_length() - value.denominator.bit_length() - bits
-        )
+        exponent = abs(value).numerator.bit_length() - value.denominator.bit_length() - bits
         significand = round(value / Fraction(2) ** exponent)
         if abs(significand) >= 1 << bits:
             exponent += 1
@@ -65,7 +63,7 @@ def pair(e: Emitter, value: Fraction) -> tuple[float, float]:
 
 
 def fast_two_sum(a: Number, b: Number) -> Pair:
-    """a + b exactly, if |a| >= |b|, or a = 0, or a is a multiple of the last place of b (Dekker)."""
+    """a + b exactly, if |a| >= |b| or a is a multiple of the last place of b (Dekker)."""
     s = a + b
     return s, b - (s - a)
 

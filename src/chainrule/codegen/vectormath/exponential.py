@@ -1,8 +1,9 @@
 """exp, exp2, expm1, and the logistic functions.
 
-exp(x) = 2^k exp(r) with r = x - k ln 2, subtracted in two parts (W. J. Cody and W. Waite, Software Manual
-for the Elementary Functions, 1980), and a minimax polynomial for exp(r) - 1 - r. The integer k is
-read off the last bits of x / ln 2 + 1.5 * 2^52 (P. T. P. Tang, ACM TOMS 15 (1989), pages 144-157).
+exp(x) = 2^k exp(r) with r = x - k ln 2, subtracted in two parts (W. J. Cody and W. Waite, Software
+Manual for the Elementary Functions, 1980), and a minimax polynomial for exp(r) - 1 - r. The
+integer k is read off the last bits of x / ln 2 + 1.5 * 2^52 (P. T. P. Tang, ACM TOMS 15 (1989),
+pages 144-157).
 """
 
 from __future__ import annotations
@@ -43,10 +44,7 @@ def ln2_parts(e: Emitter) -> tuple[float, float]:
 
 
 def reduced(x: Number, low: Number | float = 0.0) -> tuple[Number, Number, Number]:
-    """(t, r, rest) with exp(x + low) = 2^k (1 + r + rest), t = magic + k, for finite x.
-
-    r is exact, and what follows it is up to half of it.
-    """
+    """(t, r, rest) with exp(x + low) = 2^k (1 + r + rest), t = magic + k, for finite x."""
     e = x.e
     first, second = ln2_parts(e)
     t = fma(x, float(1 / LN2), magic(e))
@@ -78,18 +76,20 @@ def expm1_scaled(x: Number) -> tuple[Number, Pair]:
 
 def exp(x: Number) -> Number:
     """e^x."""
-    return _exp(x, 0.0)
+    e = x.e
+    x = within(x)
+    first, second = ln2_parts(e)
+    t = fma(x, float(1 / LN2), magic(e))
+    k = t - magic(e)
+    r = fma(k, -second, fma(k, -first, x))
+    return times_power_of_two(1.0 + fma(r * r, polynomial(r, EXP[e.bits]), r), t)
 
 
 def exp_of_pair(x: Number, low: Number) -> Number:
     """exp(x + low); low does not count where x is out of range."""
     bits = x.e.bits
     outside = (x > OVERFLOWS[bits]) | (x < VANISHES[bits])
-    return _exp(x, select(outside, 0.0, low))
-
-
-def _exp(x: Number, low: Number | float) -> Number:
-    t, r, rest = reduced(within(x), low)
+    t, r, rest = reduced(within(x), select(outside, 0.0, low))
     return times_power_of_two(1.0 + (r + rest), t)
 
 

@@ -1,8 +1,9 @@
 """Remainders of huge arguments by multiples of pi/2: a scalar function off the usual path.
 
-M. Payne and R. Hanek, Radian reduction for trigonometric functions, SIGNUM Newsletter 18 (1983): of the digits
-of 2/pi only those count whose product with x is neither a multiple of 4 nor negligible. Here they are a window
-of 192 bits of a table, and the product is one of integers modulo 4.
+M. Payne and R. Hanek, Radian reduction for trigonometric functions, SIGNUM Newsletter 18 (1983):
+of the digits of 2/pi only those count whose product with x is neither a multiple of 4 nor
+negligible. Here they are a window of 192 bits of a table, and the product is one of integers
+modulo 4.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from functools import cache
 from string import Template
 from typing import Final
 
-from chainrule.codegen.vectormath.emitter import Bits, Condition, Emitter, Number, fma, select, select_bits
+from chainrule.codegen.vectormath.emitter import (
+    Bits,
+    Condition,
+    Emitter,
+    Number,
+    fma,
+    select,
+    select_bits,
+)
 from chainrule.codegen.vectormath.exact import PI, Pair, pair, pi_scaled, two_product
 
 Reduction = tuple[Bits, Pair]
@@ -34,8 +43,8 @@ def table() -> str:
 
 
 FUNCTION: Final = Template("""\
-; three arrays of n that follow each other: x becomes the remainder's high part, and its low part and
-; the multiple are added, in units of pi/2
+; three arrays of n that follow each other: x becomes the remainder's high part in units of pi/2;
+; its low part and the multiple are added
 define internal void @$symbol(ptr %data, i64 %n) cold noinline nounwind {
 entry:
   br label %loop
@@ -141,7 +150,7 @@ def function() -> str:
 
 
 def reduced_huge(x: Number, large: Condition, near: Reduction) -> Reduction:
-    """`near`, but where x is `large` its remainder from the table: a branch taken if any lane is."""
+    """`near`, but from the table where x is `large`: a branch that is taken if any lane is."""
     e = x.e
     n, (high, low) = near
     e.needs["llvm.fshl.i64"] = "declare i64 @llvm.fshl.i64(i64, i64, i64)"

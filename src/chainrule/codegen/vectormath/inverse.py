@@ -1,7 +1,7 @@
-"""Inverse trigonometric functions: odd polynomials on a small interval, and identities that lead there.
+"""Inverse trigonometric functions: odd polynomials near 0, and identities that lead there.
 
-asin x = pi/2 - 2 asin(sqrt((1 - x) / 2)), atan x = pi/2 - atan(1/x) and atan x = pi/4 + atan((x - 1) / (x + 1)); see
-Cody and Waite, chapters 10 and 11.
+asin x = pi/2 - 2 asin(sqrt((1 - x) / 2)), atan x = pi/2 - atan(1/x) and atan x = pi/4 + atan((x -
+1) / (x + 1)); see Cody and Waite, chapters 10 and 11.
 """
 
 from __future__ import annotations
@@ -25,19 +25,15 @@ from chainrule.codegen.vectormath.exact import (
     flat,
     pair,
     quotient,
-    residual,
 )
 
 
-def _asin_parts(magnitude: Number) -> tuple[Number, Pair]:
+def _asin_parts(magnitude: Number) -> tuple[Condition, Pair]:
     """(small, a): asin of the magnitude if it is at most 1/2, else half of acos of it."""
     small = magnitude <= 0.5
     z = select(small, magnitude * magnitude, fma(magnitude, -0.5, 0.5))
-    root = sqrt(z)
-    root_rest = residual(z, root, root) * (0.5 / root)
-    s = select(small, magnitude, root)
-    rest = select(small | z.equals(0.0), 0.0, root_rest)
-    return small, (s, fma(s * z, polynomial(z, ASIN[z.e.bits]), rest))
+    s = select(small, magnitude, sqrt(z))
+    return small, (s, s * z * polynomial(z, ASIN[z.e.bits]))
 
 
 def asin(x: Number) -> Number:

@@ -29,15 +29,18 @@ done:
   ret void
 }
 """)
-ATTRIBUTES: Final = 'attributes #0 = {{ nounwind "prefer-vector-width"="{0}" "min-legal-vector-width"="{0}" }}\n'
+ATTRIBUTES: Final = (
+    'attributes #0 = {{ nounwind "prefer-vector-width"="{0}" "min-legal-vector-width"="{0}" }}\n'
+)
 
 
 def assembly(
     names: Iterable[str], bits: int, lanes: int, *, fma: bool = True, width: int = 512
 ) -> str:
-    """A module with a loop `kernel.NAME(out, in0, in1, n)` for each function, n a multiple of lanes.
+    """A module with a loop `kernel.NAME(out, in0, in1, n)` for each function.
 
-    A second result, of sincos, is written after the first. Vectors wider than `width` bits are split.
+    n is a multiple of lanes. A second result, of sincos, is written after the first. Vectors wider
+    than `width` bits are split.
     """
     definitions: dict[str, str] = {}
     loops = []
@@ -78,7 +81,8 @@ class Kernel:
         self.results = 2 if name == "sincos" else 1
         self._engine = engine  # owns the code
         signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)
-        self._run: Callable[..., None] = signature(engine.get_function_address(f"kernel.{name}"))
+        self.entry: Callable[..., None] = signature(engine.get_function_address(f"kernel.{name}"))
+        """The machine code: addresses of the result and of two operands, and their length."""
 
     def __call__(self, *operands: Any) -> Any:
         """The results, of sincos in two rows."""
@@ -92,7 +96,7 @@ class Kernel:
     def run(self, out: Any, *operands: Any) -> None:
         """Into an array, from contiguous arrays whose length is a multiple of the lanes."""
         addresses = [x.ctypes.data for x in (out, *operands)]
-        self._run(*addresses, *[None] * (3 - len(addresses)), operands[0].shape[-1])
+        self.entry(*addresses, *[None] * (3 - len(addresses)), operands[0].shape[-1])
 
 
 def compiled(

@@ -1,7 +1,9 @@
-"""log, log2, log10, log1p: x = 2^k m with m from sqrt(1/2) to sqrt(2), and log m = 2 atanh(s), s = (m-1)/(m+1).
+"""log, log2, log10, log1p.
 
-With f = m - 1 and h = f^2 / 2, log m = f - h + s (h + R), where s R = 2 atanh(s) - 2 s (P. T. P. Tang, ACM TOMS
-16 (1990), pages 378-400, and K. C. Ng's form of it): what follows f is small, so that its rounding does not count.
+x = 2^k m with m from sqrt(1/2) to sqrt(2), and log m = 2 atanh(s) with s = (m - 1) / (m + 1). With
+f = m - 1 and h = f^2 / 2, log m = f - h + s (h + R), where s R = 2 atanh(s) - 2 s (P. T. P. Tang,
+ACM TOMS 16 (1990), pages 378-400, and K. C. Ng's form of it): what follows f is small, so that its
+rounding does not count.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from chainrule.codegen.vectormath.exact import (
     PRECISION,
     Pair,
     fast_two_sum,
-    flat,
     pair,
     parts,
     quotient,

@@ -1,7 +1,8 @@
 """Powers of two, and the integers in the last bits of a number.
 
-1.5 * 2^52 (2^23 in single precision) plus a number has the integer next to it in its last bits: for integers
-that are not too large this rounds, converts and is defined for NaN, on processors that have no instruction for it.
+1.5 * 2^52 (2^23 in single precision) plus a number has the integer next to it in its last bits:
+for integers that are not too large this rounds, converts and is defined for NaN, on processors
+that have no instruction for it.
 """
 
 from __future__ import annotations

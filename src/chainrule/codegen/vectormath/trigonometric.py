@@ -1,8 +1,10 @@
-"""sin, cos, tan: x less a multiple of pi/2 in three parts, then a polynomial for sine and one for cosine.
+"""sin, cos, tan.
 
-The reduction is Cody and Waite's. Where the multiple is not too large the first difference is exact, with a fused
-multiply-add or without (S. Boldo, M. Daumas and R.-C. Li, IEEE Trans. Computers 58 (2009), pages 1139-1145), and the rest is
-kept as a pair. If any lane is large, a branch leads to the reduction of `huge`.
+From x a multiple of pi/2 is subtracted in three parts; a polynomial for the sine and one for the
+cosine follow. The reduction is Cody and Waite's. Where the multiple is not too large the first
+difference is exact, with a fused multiply-add or without (S. Boldo, M. Daumas and R.-C. Li, IEEE
+Trans. Computers 58 (2009), pages 1139-1145), and the rest is kept as a pair. If any lane is large,
+a branch leads to the reduction of `huge`.
 """
 
 from __future__ import annotations
