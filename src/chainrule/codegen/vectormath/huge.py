@@ -45,7 +45,7 @@ def table() -> str:
 FUNCTION: Final = Template("""\
 ; three arrays of n that follow each other: x becomes the remainder's high part in units of pi/2;
 ; its low part and the multiple are added
-define internal void @$symbol(ptr %data, i64 %n) cold noinline nounwind {
+define internal void @$symbol(ptr %data, i64 %n) cold noinline optnone nounwind {
 entry:
   br label %loop
 loop:
