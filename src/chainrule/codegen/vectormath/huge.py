@@ -44,7 +44,7 @@ def table() -> str:
 
 FUNCTION: Final = Template("""\
 ; three arrays of n that follow each other: x becomes the remainder's high part in units of pi/2;
-; its low part and the multiple are added
+; its low part and the multiple are added. It runs rarely: optnone, to compile quickly
 define internal void @$symbol(ptr %data, i64 %n) cold noinline optnone nounwind {
 entry:
   br label %loop
