@@ -66,6 +66,7 @@ test-array-api: $(VENV)/.package $(VENV)/.with-array-api
 bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks.eager
 	$(BIN)/python -m benchmarks.taylor
+	$(BIN)/python -m benchmarks.vectormath
 
 format: $(VENV)/.with-test
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""Elementary functions beside NumPy and SciPy."""
