@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.axes import Axis, axes_of, operand
+from chainrule.ops.axes import Axis, axes_of, operand, real_operand
 from chainrule.ops.cumulative import cumulative_prod, cumulative_sum
 from chainrule.ops.indexing import take_along_axis
-from chainrule.ops.movement import astype, moveaxis, permute_dims, reshape
+from chainrule.ops.movement import moveaxis, permute_dims, reshape
 from chainrule.ops.recording import raw
 from chainrule.ops.selection import sort
 from chainrule.ops.table import S, composite, operation
@@ -59,9 +59,7 @@ def nanquantile(x: Any, q: Any, axis: Axis = None, keepdims: bool = False) -> An
     >>> cr.nanquantile(cr.tensor([1.0, np.nan, 2.0, 4.0]), 0.75)
     tensor(3.)
     """
-    x = operand(x, "nanquantile")
-    if x.dtype.kind != "f":
-        x = astype(x, np.float64)
+    x = real_operand(x, "nanquantile")
     axes = axes_of(axis, x.ndim)
     kept = [k for k in range(x.ndim) if k not in axes]
     shape = [x.shape[k] for k in kept]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.arithmetic import floor_divide, power, remainder
-from chainrule.ops.axes import numpy_names, operand
+from chainrule.ops.axes import numpy_names, operand, real_operand
 from chainrule.ops.contraction import dot
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.movement import astype, ravel
@@ -69,9 +69,7 @@ def modf(x: Any) -> tuple[Any, Any]:
     >>> cr.modf(cr.tensor([2.25, -2.25]))
     (tensor([ 0.2500, -0.2500]), tensor([ 2., -2.]))
     """
-    x = operand(x, "modf")
-    if x.dtype.kind != "f":
-        x = astype(x, np.float64)
+    x = real_operand(x, "modf")
     whole = trunc(x)
     return np.where(np.isinf(raw(x)), np.copysign(0, raw(x)), x - whole), whole
 
@@ -89,9 +87,7 @@ def frexp(x: Any) -> tuple[Any, Any]:
     >>> cr.frexp(cr.tensor([8.0, 3.0]))
     (tensor([0.5000, 0.7500]), tensor([4, 2], dtype=int32))
     """
-    x = operand(x, "frexp")
-    if x.dtype.kind != "f":
-        x = astype(x, np.float64)
+    x = real_operand(x, "frexp")
     e = exponent(x)
     return ldexp(x, -e), e
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.axes import Axis, along, axes_of, operand
+from chainrule.ops.axes import Axis, along, axes_of, operand, real_operand
 from chainrule.ops.cumulative import diff
 from chainrule.ops.indexing import scatter_add, take
 from chainrule.ops.joining import concat
@@ -44,8 +44,7 @@ def interp(
     >>> cr.interp(cr.tensor([0.5, 3.0]), [0.0, 1.0, 2.0], [0.0, 10.0, 30.0])
     tensor([ 5., 30.])
     """
-    x, xp, fp = (operand(v, "interp") for v in (x, xp, fp))
-    x, xp = (v if v.dtype.kind == "f" else astype(v, np.float64) for v in (x, xp))
+    x, xp, fp = real_operand(x, "interp"), real_operand(xp, "interp"), operand(fp, "interp")
     if xp.ndim != 1 or fp.ndim != 1 or xp.shape != fp.shape or not xp.shape[0]:
         raise ValueError(
             f"interp: points of shapes {list(xp.shape)} and {list(fp.shape)}: they are two vectors "
@@ -222,10 +221,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
         return occurrences(x, minlength=minlength)
     places = np.asarray(numbers(x))
     n = len(np.bincount(places, minlength=minlength))  # complains of what is no bin
-    weights = operand(weights, "bincount")
-    if weights.dtype.kind != "f":
-        weights = astype(weights, np.float64)
-    return scatter_add(weights, places, (n,))
+    return scatter_add(real_operand(weights, "bincount"), places, (n,))
 
 
 @operation(
@@ -267,7 +263,7 @@ def histogram(
     >>> cr.histogram(cr.tensor([0.1, 0.2, 0.9]), bins=2, range=(0, 1))
     (tensor([2, 1]), tensor([0.0000, 0.5000, 1.0000]))
     """
-    x = ravel(operand(x, "histogram"))
+    x = ravel(real_operand(x, "histogram"))
     edges = histogram_bin_edges(x, bins, range)
     if weights is None:
         counts = occupancy(x, edges)
@@ -296,7 +292,7 @@ def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None, weights: Any 
     >>> cr.histogram_bin_edges(cr.tensor([1.0, 3.0]), bins=2)
     tensor([1., 2., 3.])
     """
-    x = ravel(operand(x, "histogram_bin_edges"))
+    x = ravel(real_operand(x, "histogram_bin_edges"))
     edges = np.histogram_bin_edges(numbers(x), numbers(bins), range, numbers(weights))
     if not isinstance(bins, (int, np.integer, str)):
         return operand(bins, "histogram_bin_edges") + x[:0].sum()
