@@ -27,6 +27,8 @@ INTERNAL = {
     "linear_recurrence", "put", "put_diagonal", "scatter_positions", "set_item",
     # parts of a public function that chooses among them
     "clip_above", "clip_below", "condition_number", "hurwitz_zeta", "riemann_zeta",
+    # results of others that have no derivative
+    "exponent", "occupancy", "occurrences",
     # derivatives of others
     "betainc_moment", "gammainc_moment", "hurwitz_moment",
     # rules that look at values, in a traced graph; results with a rule of the user's

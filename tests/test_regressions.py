@@ -403,10 +403,14 @@ def test_a_thread_that_ends_without_recording_leaves_no_trace() -> None:
     assert recording == [True] * 3
 
 
-def test_a_tensor_as_out_is_refused_clearly() -> None:
+def test_an_array_does_not_swallow_a_derivative() -> None:
     array = np.ones(2)
-    with pytest.raises(cr.DtypeError, match="out="):
-        array += cr.tensor([1.0, 2.0])
+    with pytest.raises(cr.GraphError, match="x = x \\+ t"):
+        array += cr.tensor([1.0, 2.0], requires_grad=True)
+    assert array.tolist() == [1.0, 1.0]
+
+    array += cr.tensor([1.0, 2.0])
+    assert array.tolist() == [2.0, 3.0]
 
 
 # --- views of a tensor that was changed in place since -------------------------------------------

@@ -21,6 +21,9 @@ ROWS = sorted(n for n in TABLE if samples_of(TABLE[n]))
 DATA = {
     "argwhere", "extract", "flatnonzero", "nonzero", "unique", "unique_all", "unique_counts",
     "unique_inverse", "unique_values", "compress", "fftfreq", "rfftfreq",
+    "bincount", "histogram", "histogram_bin_edges", "intersect1d", "occurrences", "polydiv",
+    "real_if_close",
+    "roots", "setdiff1d", "setxor1d", "union1d",
 }  # fmt: skip
 """Rows whose result's shape depends on values: they cannot be traced, and say so."""
 

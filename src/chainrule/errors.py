@@ -11,9 +11,13 @@ import os
 import sys
 from types import FrameType
 
+import numpy as np
 from numpy.linalg import LinAlgError
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_SITE = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))) + os.sep
+_OTHERS = (_PACKAGE, f"{_SITE}numpy{os.sep}", f"{_SITE}scipy{os.sep}", "<__array_function__")
+"""Where what is no line of the user's is written."""
 
 
 class ChainruleError(Exception):
@@ -30,6 +34,10 @@ class DtypeError(ChainruleError, TypeError):
 
 class GraphError(ChainruleError, RuntimeError):
     """A derivative asked of a graph that cannot give it: freed, overwritten, or never recorded."""
+
+
+class ExportError(GraphError, BufferError):
+    """Memory asked for another library that must not have it."""
 
 
 class TracedValueError(ChainruleError, TypeError):
@@ -61,11 +69,11 @@ class NaNError(ChainruleError, ArithmeticError):
 
 
 def user_line() -> tuple[str, int]:
-    """File and line number of the innermost frame outside chainrule, or ("", 0)."""
+    """File and line of the innermost frame outside chainrule, NumPy and SciPy, or ("", 0)."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.startswith("<__array_function__"):
+        if not name.startswith(_OTHERS):
             return name, frame.f_lineno
         frame = frame.f_back
     return "", 0

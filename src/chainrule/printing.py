@@ -1,6 +1,6 @@
 """How a Tensor prints: the format of PyTorch.
 
-The elements that are shown decide one notation and one width for all of them (`_column`); they are
+The elements that are shown decide one notation and one width for all of them (`column`); they are
 laid out in nested brackets (`_brackets`), and what the numbers do not say, a dtype or a history,
 follows as a suffix. The format was learned from what PyTorch prints, and is tested against that.
 """
@@ -72,7 +72,7 @@ def tensor_text(t: Any) -> str:
     value = np.asarray(t._value)
     text = "tensor(" + (_elements(value) if value.size else "[]")
     end = len(text) - text.rfind("\n") + 1
-    for suffix in _suffixes(t, value):
+    for suffix in suffixes(t, value):
         if end + len(suffix) + 2 > OPTIONS.linewidth:
             text += ",\n" + " " * INDENT + suffix
             end = INDENT + len(suffix)
@@ -82,7 +82,7 @@ def tensor_text(t: Any) -> str:
     return text + ")"
 
 
-def _suffixes(t: Any, value: Any) -> list[str]:
+def suffixes(t: Any, value: Any) -> list[str]:
     """What follows the elements: size=, dtype=, grad_fn= or requires_grad=."""
     cls = type(t)
     default = cls._default_dtype
@@ -112,19 +112,19 @@ def _elements(value: Any) -> str:
         if short:
             value = value.take([*range(edge), *range(n - edge, n)], axis)
     if value.dtype.kind == "c":
-        real, real_width = _column(value.real.ravel())
-        imaginary, imaginary_width = _column(value.imag.ravel())
-        texts = [_complex(a, b) for a, b in zip(real, imaginary, strict=True)]
+        real, real_width = column(value.real.ravel())
+        imaginary, imaginary_width = column(value.imag.ravel())
+        texts = [complex_text(a, b) for a, b in zip(real, imaginary, strict=True)]
         width = real_width + imaginary_width + 1
     else:
-        texts, width = _column(value.ravel())
+        texts, width = column(value.ravel())
     if not value.ndim:
         return texts[0]
     nested = np.array(texts, object).reshape(value.shape).tolist()
     return _brackets(nested, cut, width, INDENT)
 
 
-def _column(values: Any) -> tuple[list[str], int]:
+def column(values: Any) -> tuple[list[str], int]:
     """Each of the values as text, right-justified, and the width that lines are computed with.
 
     Zeros, infinities and NaN have no say in notation and width.
@@ -157,7 +157,8 @@ def _notation(deciding: Any) -> str:
     return f".{OPTIONS.precision}e" if scientific else WHOLE if whole else f".{OPTIONS.precision}f"
 
 
-def _complex(real: str, imaginary: str) -> str:
+def complex_text(real: str, imaginary: str) -> str:
+    """A complex number from the texts of its parts."""
     imaginary = imaginary.lstrip()
     return real + ("" if imaginary[0] in "+-" else "+") + imaginary + "j"
 

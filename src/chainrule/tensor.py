@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from chainrule import dispatch
+from chainrule.arraylike import ArrayLike
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
 from chainrule.graph.hooks import Handle, add_hook, retain
 from chainrule.graph.node import Abstract, Leaf, Spec, Variable
@@ -58,7 +59,7 @@ _AND, _OR, _XOR, _LEFT, _RIGHT = (
 )
 
 
-class Tensor(Variable):
+class Tensor(ArrayLike):
     """An array that remembers how it was computed, where a gradient is asked for.
 
     Make one with `chainrule.tensor`. It behaves as a NumPy array in arithmetic, indexing and under
@@ -157,6 +158,9 @@ class Tensor(Variable):
 
     def __divmod__(self, other: Any) -> tuple[Self, Self]:
         return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Self, Self]:
+        return other // self, other % self
 
     def __round__(self, digits: int = 0) -> Self:
         scale = 10.0**digits
@@ -399,8 +403,10 @@ class Tensor(Variable):
             )
         return self._shared()
 
-    def item(self) -> Any:
-        """The one element as a Python number."""
+    def item(self, *index: Any) -> Any:
+        """The one element as a Python number, or the one at an index or a position as if flat."""
+        if index:
+            return self._value.item(*index)
         if self._value.size != 1:
             raise ShapeError(
                 f"item(): a tensor of shape {list(self.shape)} is not one number; index it, or "
@@ -418,8 +424,9 @@ class Tensor(Variable):
         if self._node is not None:
             raise GraphError(
                 "a tensor that requires grad was turned into a NumPy array, which would lose its "
-                "derivative silently; use `.detach()` if that is meant, or the function of the "
-                "same name in chainrule if a NumPy function did this" + at(user_line())
+                "derivative silently; use `.detach()` if that is meant, `np.stack([...])` for "
+                "`np.array([...])`, or the function of the same name in chainrule if a NumPy "
+                "function did this" + at(user_line())
             )
         return np.array(self._value, dtype=dtype, copy=copy)
 
@@ -432,29 +439,6 @@ class Tensor(Variable):
                 f"{', '.join(_API_VERSIONS)}" + at(user_line())
             )
         return chainrule
-
-    def __dlpack__(
-        self,
-        *,
-        stream: Any = None,
-        max_version: tuple[int, int] | None = None,
-        dl_device: tuple[int, int] | None = None,
-        copy: bool | None = None,
-    ) -> Any:
-        if type(self._value) is Abstract:
-            raise self._value.unknown("an array for another library")
-        if self._node is not None:
-            raise GraphError(
-                "a tensor that requires grad was given to another library, which would lose its "
-                "derivative silently; use `.detach()` if that is meant" + at(user_line())
-            )
-        shared: Any = self._shared()
-        return shared.__dlpack__(
-            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
-        )
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._shared().__dlpack_device__()
 
     __array_ufunc__ = dispatch.array_ufunc
     __array_function__ = dispatch.array_function
@@ -514,7 +498,18 @@ class Tensor(Variable):
         return format(self.item(), spec) if spec or not self.ndim else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._value, type(self._node) is Leaf)
+        if type(self._value) is Abstract or not self.is_leaf:
+            raise GraphError(
+                "pickle of a computed tensor would cut it from its history; pickle its "
+                "`.detach()`" + at(user_line())
+            )
+        return _restore, (type(self), self._value, type(self._node) is Leaf, self.grad)
+
+    def __copy__(self) -> Self:
+        """As `copy`, but for a leaf, whose copy is a leaf without a gradient."""
+        if self._node is not None and self.is_leaf:
+            return _restore(type(self), self._value.copy(), True)  # type: ignore[return-value]
+        return movement.copy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         if not self.is_leaf:
@@ -522,17 +517,19 @@ class Tensor(Variable):
                 "deepcopy of a computed tensor would cut it from its history; use `.clone()`, or "
                 "`.detach()` first" + at(user_line())
             )
-        out: Any = _restore(type(self), copying.deepcopy(self._value), type(self._node) is Leaf)
-        if out._node is not None:
-            out.grad = copying.deepcopy(self.grad, memo)
+        grad = copying.deepcopy(self.grad, memo)
+        value = copying.deepcopy(self._value)
+        out: Any = _restore(type(self), value, type(self._node) is Leaf, grad)
         memo[id(self)] = out
         return out
 
     # --- shape --------------------------------------------------------------------------------
 
-    def reshape(self, *shape: Any) -> Self:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Self:
         """The same elements in another shape; -1 stands for what is left."""
-        return movement.reshape(self, _sizes(shape))
+        if order == "C" and copy is None:
+            return movement.reshape(self, _sizes(shape))
+        return movement.reshape(self, _sizes(shape), order, copy)
 
     def transpose(self, *axes: Any) -> Self:
         """Axes in another order; reversed by default."""
@@ -552,9 +549,9 @@ class Tensor(Variable):
         """Two axes exchanged."""
         return movement.swapaxes(self, axis1, axis2)
 
-    def ravel(self) -> Self:
-        """All elements along one axis, rows first."""
-        return movement.reshape(self, (-1,))
+    def ravel(self, order: str = "C") -> Self:
+        """All elements along one axis, rows first ("C") or columns first ("F")."""
+        return movement.reshape(self, (-1,)) if order == "C" else movement.ravel(self, order)
 
     flatten = ravel
 
@@ -574,13 +571,13 @@ class Tensor(Variable):
         """Diagonals, as `numpy.diagonal`."""
         return movement.diagonal(self, offset, axis1, axis2)
 
-    def trace(self, offset: int = 0) -> Self:
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Self:
         """Sum of the diagonal."""
-        return movement.trace(self, offset)
+        return movement.trace(self, offset, axis1, axis2, dtype)
 
-    def take(self, indices: Any, axis: int | None = None) -> Self:
+    def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> Self:
         """Elements by position, as `numpy.take`."""
-        return indexing.take(self, indices, axis=axis)
+        return indexing.take(self, indices, axis=axis, mode=mode)
 
     def sort(self, axis: int = -1) -> Self:
         """The elements in ascending order (a new tensor)."""
@@ -592,34 +589,52 @@ class Tensor(Variable):
 
     # --- reductions and products ----------------------------------------------------------------
 
-    def sum(self, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Self:
+    # `numpy` in what follows: further arguments that NumPy's function takes (out, where, initial)
+
+    def sum(
+        self, axis: Axis = None, keepdims: bool = False, dtype: Any = None, **numpy: Any
+    ) -> Self:
         """Sum over `axis` (all by default)."""
+        if numpy:
+            return np.sum(self, axis=axis, keepdims=keepdims, dtype=dtype, **numpy)
         if axis is None and dtype is None and not keepdims:
             return reduction.sum(self)
         return reduction.sum(self, axis=axis, keepdims=keepdims, dtype=dtype)
 
-    def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
+    def prod(self, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Self:
         """Product over `axis` (all by default)."""
+        if numpy:
+            return np.prod(self, axis=axis, keepdims=keepdims, **numpy)
         return reduction.prod(self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
+    def mean(self, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Self:
         """Arithmetic mean over `axis` (all by default)."""
+        if numpy:
+            return np.mean(self, axis=axis, keepdims=keepdims, **numpy)
         return reduction.mean(self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Self:
+    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **numpy: Any) -> Self:
         """Variance over `axis`; the divisor is n - ddof."""
+        if numpy:
+            return np.var(self, axis=axis, ddof=ddof, keepdims=keepdims, **numpy)
         return reduction.var(self, axis=axis, correction=ddof, keepdims=keepdims)
 
-    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Self:
+    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **numpy: Any) -> Self:
         """Standard deviation over `axis`; the divisor is n - ddof."""
+        if numpy:
+            return np.std(self, axis=axis, ddof=ddof, keepdims=keepdims, **numpy)
         return reduction.std(self, axis=axis, correction=ddof, keepdims=keepdims)
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
+    def max(self, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Self:
         """Largest element over `axis`; a gradient is shared equally among ties."""
+        if numpy:
+            return np.max(self, axis=axis, keepdims=keepdims, **numpy)
         return reduction.max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
+    def min(self, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Self:
         """Smallest element over `axis`; a gradient is shared equally among ties."""
+        if numpy:
+            return np.min(self, axis=axis, keepdims=keepdims, **numpy)
         return reduction.min(self, axis=axis, keepdims=keepdims)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Self:
@@ -630,21 +645,25 @@ class Tensor(Variable):
         """Position of the smallest element."""
         return reduction.argmin(self, axis=axis, keepdims=keepdims)
 
-    def all(self, axis: Axis = None, keepdims: bool = False) -> Self:
+    def all(self, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Self:
         """Whether all elements are true."""
+        if numpy:
+            return np.all(self, axis=axis, keepdims=keepdims, **numpy)
         return reduction.all(self, axis=axis, keepdims=keepdims)
 
-    def any(self, axis: Axis = None, keepdims: bool = False) -> Self:
+    def any(self, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Self:
         """Whether some element is true."""
+        if numpy:
+            return np.any(self, axis=axis, keepdims=keepdims, **numpy)
         return reduction.any(self, axis=axis, keepdims=keepdims)
 
-    def cumsum(self, axis: int | None = None) -> Self:
+    def cumsum(self, axis: int | None = None, dtype: Any = None) -> Self:
         """Running sum."""
-        return reduction.cumulative_sum(self, axis=axis)
+        return reduction.cumulative_sum(self, axis=axis, dtype=dtype)
 
-    def cumprod(self, axis: int | None = None) -> Self:
+    def cumprod(self, axis: int | None = None, dtype: Any = None) -> Self:
         """Running product."""
-        return reduction.cumulative_prod(self, axis=axis)
+        return reduction.cumulative_prod(self, axis=axis, dtype=dtype)
 
     def dot(self, other: Any) -> Self:
         """Product as `numpy.dot`."""
@@ -697,10 +716,12 @@ def leaf(value: Any) -> Leaf:
     return Leaf(Spec(value))
 
 
-def _restore(cls: type[Tensor], value: Any, requires_grad: bool) -> Tensor:
+def _restore(cls: type[Tensor], value: Any, requires_grad: bool, grad: Any = None) -> Tensor:
     out = cls()
     out._value = value
     out._node = leaf(value) if requires_grad else None
+    if requires_grad:
+        out.grad = grad
     return out
 
 

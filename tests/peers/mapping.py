@@ -6,6 +6,7 @@ from peers.comparison import Peer
 from peers.mapping_arrays import MOVEMENT, REDUCTIONS, SELECTION
 from peers.mapping_elementwise import ELEMENTWISE
 from peers.mapping_linear import FOURIER, LINALG, PRODUCTS
+from peers.mapping_numpy import NUMPY
 
 import chainrule.ops.losses  # noqa: F401 - rows that are entered when first needed
 
@@ -17,6 +18,7 @@ PEERS: dict[str, Peer] = {
     **PRODUCTS,
     **LINALG,
     **FOURIER,
+    **NUMPY,
 }
 
 SPECIAL = "PyTorch has no such special function"
@@ -34,6 +36,7 @@ COMPLEX = (
 
 REAL = (
     "astype", "clip", "cummax", "cummin", "eig", "elu", "fftfreq", "gelu", "hardtanh", "ihfft",
+    "isneginf", "isposinf", "modf",
     "leaky_relu", "log_softmax", "logcumsumexp", "lu", "max", "median", "min", "mish",
     "nan_to_num", "nanmean", "nansum", "percentile", "ptp", "quantile", "rfft", "rfft2",
     "rfftfreq", "rfftn", "round", "softmax", "softmax_cross_entropy", "sort", "topk", "unique",
@@ -42,6 +45,55 @@ REAL = (
 """Other rows that one library or both do not compute, or differentiate, of complex operands."""
 
 NO_PEER: dict[str, str] = {
+    "append": NUMPYS,
+    "divmod": "PyTorch has no such function; floor_divide and remainder are compared",
+    "vander": "PyTorch's raises when it is differentiated",
+    "apply_along_axis": NUMPYS,
+    "apply_over_axes": NUMPYS,
+    "bincount": "PyTorch's has no derivative in the weights",
+    "bitwise_count": NUMPYS,
+    "block": NUMPYS,
+    "delete": NUMPYS,
+    "ediff1d": NUMPYS,
+    "float_power": "PyTorch's has double precision for single as well, and no such samples",
+    "frexp": "the exponent is of another dtype, and the mantissa is compared with NumPy's",
+    "histogram": "PyTorch's has no derivative",
+    "histogram_bin_edges": NUMPYS,
+    "insert": NUMPYS,
+    "interp": NUMPYS,
+    "intersect1d": NUMPYS,
+    "iscomplex": NUMPYS,
+    "nanargmax": NUMPYS,
+    "nanargmin": NUMPYS,
+    "nancumprod": NUMPYS,
+    "nancumsum": NUMPYS,
+    "nanmedian": "PyTorch takes the lower of two middle elements",
+    "nanpercentile": NUMPYS,
+    "nanquantile": "compared with NumPy's; PyTorch takes one axis, and q on it",
+    "partition": NUMPYS,
+    "poly": NUMPYS,
+    "polyadd": NUMPYS,
+    "polyder": NUMPYS,
+    "polydiv": NUMPYS,
+    "polyfit": NUMPYS,
+    "polyint": NUMPYS,
+    "polymul": NUMPYS,
+    "polysub": NUMPYS,
+    "polyval": NUMPYS,
+    "real_if_close": NUMPYS,
+    "resize": NUMPYS,
+    "rollaxis": NUMPYS,
+    "roots": NUMPYS,
+    "setdiff1d": NUMPYS,
+    "setxor1d": NUMPYS,
+    "sort_complex": NUMPYS,
+    "spacing": NUMPYS,
+    "trim_zeros": NUMPYS,
+    "union1d": NUMPYS,
+    "unwrap": NUMPYS,
+    "exponent": INTERNAL,
+    "occupancy": INTERNAL,
+    "occurrences": INTERNAL,
     "A": LIBRARYS,
     "B": LIBRARYS,
     "average": NUMPYS,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import DtypeError, at, user_line
 from chainrule.graph.node import Variable
 from chainrule.ops.complaints import as_value
 
@@ -35,3 +36,14 @@ def along(axis: int, ndim: int, index: Any) -> tuple[Any, ...]:
 def operand(x: Any, name: str) -> Any:
     """An operand of a composite row: a Tensor as it is, anything else as a NumPy array."""
     return x if isinstance(x, Variable) else np.asarray(as_value(x, name))
+
+
+def real_operand(x: Any, name: str) -> Any:
+    """An operand of a composite row of real numbers in floating point: integers in float64.
+
+    Raises DtypeError for complex numbers.
+    """
+    x = operand(x, name)
+    if x.dtype.kind == "c":
+        raise DtypeError(f"{name}: takes real numbers, not {x.dtype}" + at(user_line()))
+    return x if x.dtype.kind == "f" else x.astype(np.float64)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.arithmetic import divide, multiply, positive
+from chainrule.ops.axes import operand
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.partials import kind_of, off_zero
 from chainrule.ops.table import NUMPY, ZERO, S, composite, operation
@@ -71,10 +72,13 @@ def round(x: Any, decimals: int = 0) -> Any:
     >>> cr.round(cr.tensor([0.5, 1.5, 2.25]), 1)
     tensor([0.5000, 1.5000, 2.2000])
     """
-    if not decimals:
-        return positive(x) if kind_of(x) in "iu" else rint(x)
+    x = operand(x, "round")
+    whole = x.dtype.kind in "iu"
+    if not decimals or (whole and decimals > 0):
+        return positive(x) if whole else rint(x)
     scale = 10.0**decimals
-    return divide(rint(multiply(x, scale)), scale)
+    y = divide(rint(multiply(x, scale)), scale)
+    return y.astype(x.dtype) if whole else y
 
 
 nextafter = elementwise(

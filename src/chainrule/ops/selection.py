@@ -356,13 +356,27 @@ def unique(
     return_index: bool = False,
     return_inverse: bool = False,
     return_counts: bool = False,
+    equal_nan: bool = True,
 ) -> Any:
     """The distinct elements, sorted, and what else is asked for, in NumPy's order.
+
+    All NaN count as one unless `equal_nan` is False; then, and in the functions above, none is
+    another's equal.
 
     >>> cr.unique(cr.tensor([2.0, 1.0, 2.0]), return_counts=True)
     (tensor([1., 2.]), tensor([1, 2]))
     """
     found = unique_all(x)
+    missing = np.isnan(numbers(found.values)) if equal_nan else np.zeros(1, bool)
+    if np.count_nonzero(missing) > 1:
+        k = int(np.argmax(missing))
+        counts = np.add.reduceat(numbers(found.counts), np.arange(k + 1))
+        found = UniqueAll(
+            getitem(found.values, slice(k + 1)),
+            getitem(found.indices, slice(k + 1)),
+            np.minimum(found.inverse_indices, k),
+            set_item(getitem(found.counts, slice(k + 1)), counts, ...),
+        )
     wanted = (True, return_index, return_inverse, return_counts)
     parts = tuple(part for part, want in zip(found, wanted, strict=True) if want)
     return parts[0] if len(parts) == 1 else parts

@@ -41,14 +41,20 @@ def ptp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     ],
     numpy=(np.average,),
 )
-def average(x: Any, axis: Axis = None, weights: Any = None, keepdims: bool = False) -> Any:
+def average(
+    x: Any, axis: Axis = None, weights: Any = None, keepdims: bool = False, returned: bool = False
+) -> Any:
     """The mean of the elements of x with weights, of x's shape or that of the axes averaged over.
+
+    With `returned`, also the sum of the weights.
 
     >>> cr.average(cr.tensor([1.0, 4.0]), weights=cr.tensor([2.0, 1.0]))
     tensor(2.)
     """
     if weights is None:
-        return mean(x, axis, keepdims=keepdims)
+        y = mean(x, axis, keepdims=keepdims)
+        n = operand(x, "average").size // max(y.size, 1)
+        return (y, broadcast_to(y.dtype.type(n), y.shape) + y * 0) if returned else y
     x, w = operand(x, "average"), operand(weights, "average")
     if w.shape != x.shape:
         axes = axes_of(axis, x.ndim)
@@ -62,8 +68,10 @@ def average(x: Any, axis: Axis = None, weights: Any = None, keepdims: bool = Fal
             reshape(w, [n if k in axes else 1 for k, n in enumerate(x.shape)]), x.shape
         )
     dtype = np.result_type(x.dtype, w.dtype)
+    dtype = dtype if dtype.kind in "fc" else np.dtype(np.float64)
     total = reduction.sum(w, axis, dtype, keepdims)
-    return reduction.sum(x * w, axis, dtype, keepdims) / total
+    y = reduction.sum(x * w, axis, dtype, keepdims) / total
+    return (y, broadcast_to(total, y.shape)) if returned else y
 
 
 COVARIANCES = (S((3, 5)), S((5, 3), rowvar=False), S((4,)), S((3, 5), (2, 5)), S((4,), (4,)))
@@ -230,7 +238,7 @@ def median(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
         S((3, 4), (3, 4), axis=0),
         S((2, 1)),
     ],
-    numpy=numpy_names("trapezoid", "trapz")[:1],
+    numpy=numpy_names("trapezoid", "trapz"),
 )
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """The integral of samples y along an axis by the trapezoidal rule, at points x or `dx` apart.

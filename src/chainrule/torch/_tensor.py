@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from chainrule.arraylike import Absent
 from chainrule.graph.node import Variable
 from chainrule.graph.writes import note_write
 from chainrule.ops import elementwise, movement
@@ -42,6 +43,7 @@ class Tensor(Base):
 
     __slots__ = ()
     __hash__ = object.__hash__
+    fill = Absent("fill", "use `.fill_(value)`")
     _default_dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
     _dtype_prefix: ClassVar[str] = "torch."
 
