@@ -14,9 +14,10 @@ from types import FrameType
 import numpy as np
 from numpy.linalg import LinAlgError
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+"""The folder of chainrule's own files."""
 _SITE = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))) + os.sep
-_OTHERS = (_PACKAGE, f"{_SITE}numpy{os.sep}", f"{_SITE}scipy{os.sep}", "<__array_function__")
+_OTHERS = (PACKAGE, f"{_SITE}numpy{os.sep}", f"{_SITE}scipy{os.sep}", "<__array_function__")
 """Where what is no line of the user's is written."""
 
 
@@ -50,6 +51,10 @@ class ArgumentError(ChainruleError, ValueError):
 
 class LoopError(ChainruleError, RuntimeError):
     """A loop that went on for longer than it was allowed to."""
+
+
+class SyntaxUnsupported(ChainruleError, NotImplementedError):
+    """Python syntax on traced values that has no form without numbers: what to write instead."""
 
 
 class StructureError(ChainruleError, TypeError):

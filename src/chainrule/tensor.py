@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import copy as copying
 import operator
+import sys
 from collections.abc import Callable, Iterator
+from opcode import opmap
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -40,6 +43,9 @@ _API_VERSIONS = ("2023.12", "2024.12")
 
 Shape = tuple[int, ...]
 Axis = int | tuple[int, ...] | None
+
+_ASSIGNMENTS = frozenset(opmap[n] for n in ("STORE_SUBSCR", "STORE_SLICE") if n in opmap)
+"""Instructions of `a[i] = v`."""
 
 
 def _operator(function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
@@ -419,6 +425,7 @@ class Tensor(ArrayLike):
         return self._value.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        self._refuse_assignment(sys._getframe(1))
         if type(self._value) is Abstract:
             raise self._value.unknown("a NumPy array")
         if self._node is not None:
@@ -456,13 +463,30 @@ class Tensor(ArrayLike):
             )
         return self._value.item() if self._value.ndim else self._value
 
+    def _refuse_assignment(self, caller: FrameType) -> None:
+        """Raise where `array[i] = tensor` is what asks for the numbers: the derivative ends there.
+
+        NumPy asks for them as `float(t)` does. What tells them apart is the caller's instruction.
+        """
+        if self._node is not None and caller.f_code.co_code[caller.f_lasti] in _ASSIGNMENTS:
+            raise GraphError(
+                "a tensor that requires grad was assigned into a NumPy array, which would lose its "
+                "derivative silently; make the array a tensor before (`y = cr.asarray(y)`), or use "
+                "`.detach()` if that is meant. Arrays that NumPy makes (np.zeros, np.empty_like, "
+                "np.array ...) inside a function given to a transform are tensors already"
+                + at(user_line())
+            )
+
     def __float__(self) -> float:
+        self._refuse_assignment(sys._getframe(1))
         return float(self._number("float"))
 
     def __int__(self) -> int:
+        self._refuse_assignment(sys._getframe(1))
         return int(self._number("int"))
 
     def __complex__(self) -> complex:
+        self._refuse_assignment(sys._getframe(1))
         return complex(self._number("complex"))
 
     def __bool__(self) -> bool:
