@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import PACKAGE
 from chainrule.record.syntax.arrays import CREATORS, MATH, Foreign, copying_method
 from chainrule.record.syntax.users import is_users
 
@@ -33,6 +34,11 @@ class Calls:
         self._table = dict(MATH)
         if arrays:
             self._table |= {f: make(self._kinds) for f, make in CREATORS.items()}
+        if control_flow:
+            from chainrule.record.syntax.values import BUILTINS
+
+            self._table |= BUILTINS
+            self._table |= {f: self._passing(f) for f in (map, filter, functools.reduce)}
 
     def callee(self, f: Any) -> Any:
         """What to call in place of f."""
@@ -47,12 +53,12 @@ class Calls:
             return f if found is None else found
         if kind is FunctionType:
             return self._table.get(f) or self.function(f)
+        if kind is type:
+            return self._table.get(f) or self._construction(f)
         if kind is MethodType:
             return self._method(f)
         if kind is functools.partial:
             return functools.partial(self.callee(f.func), *f.args, **f.keywords)
-        if kind is type:
-            return self._construction(f)
         call = getattr(kind, "__call__", None)  # noqa: B004 - as a function, not whether
         if type(call) is FunctionType and is_users(call, self.package):
             return MethodType(self.function(call), f)
@@ -65,9 +71,22 @@ class Calls:
         """The `a` of `a[i] = v`: a NumPy array refuses what would lose its derivative in it."""
         return Foreign(a) if type(a) is np.ndarray else a
 
-    def function(self, f: FunctionType) -> FunctionType:
+    def function(self, f: FunctionType) -> Callable[..., Any]:
         """A function of the user's, rewritten; another as it is."""
-        return self._rewrite(f, self) if is_users(f, self.package) else f
+        if is_users(f, self.package):
+            return self._rewrite(f, self)
+        ours = self.control_flow and f.__code__.co_filename.startswith(PACKAGE)
+        return self._passing(f) if ours else f
+
+    def _passing(self, f: Any) -> Callable[..., Any]:
+        """A function that calls those it is given: these are rewritten on the way."""
+
+        def passing(*args: Any, **kwargs: Any) -> Any:
+            if any(type(a) is FunctionType for a in args):
+                args = tuple([self.callee(a) if type(a) is FunctionType else a for a in args])
+            return f(*args, **kwargs)
+
+        return passing
 
     def _method(self, f: MethodType) -> Any:
         inner = f.__func__

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import weakref
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from chainrule.errors import PACKAGE, SyntaxUnsupported, TracedValueError, at, user_line
 from chainrule.record.syntax import source
 from chainrule.record.syntax.calls import Calls
+from chainrule.record.syntax.canonical import at as place
+from chainrule.record.syntax.helpers import Helpers
+from chainrule.record.syntax.lower import helper, lower
+from chainrule.record.syntax.source import SYNTHETIC
 from chainrule.record.syntax.users import package_of, writes
-
-HELPER: Final = "_cr_"
-"""The variable through which rewritten code reaches its helpers."""
 
 _modes: Final[dict[tuple[bool, bool, str], Calls]] = {}
 _known: Final[weakref.WeakKeyDictionary[FunctionType, dict[Calls, FunctionType]]] = (
@@ -29,7 +32,7 @@ def rewrite(function: Any, *, arrays: bool, control_flow: bool) -> Any:
     key = (arrays, control_flow, package_of(function))
     calls = _modes.get(key)
     if calls is None:
-        calls = _modes[key] = Calls(*key, _rewritten)
+        calls = _modes[key] = Helpers(*key, _rewritten)
     if isinstance(function, FunctionType):
         return _rewritten(function, calls)
     return calls.callee(function)
@@ -52,7 +55,9 @@ def _new(function: FunctionType, calls: Calls) -> FunctionType:
     if not calls.control_flow and not writes(function, calls.package):
         return function
     code = _code(function, calls.control_flow)
-    return function if code is None else source.instance(code, function, {HELPER: calls})
+    if code is not None:
+        return source.instance(code, function, {SYNTHETIC: calls})
+    return _without_source(function) if calls.control_flow else function
 
 
 def _code(function: FunctionType, control_flow: bool) -> CodeType | None:
@@ -67,10 +72,52 @@ def _code(function: FunctionType, control_flow: bool) -> CodeType | None:
             return None
         node = copy.deepcopy(located.node)
         source.bare(node)
-        code = source.assemble(Callees().visit(node), located, function, HELPER)
+        node = lower(node, original.co_freevars) if control_flow else Callees().visit(node)
+        code = source.assemble(node, located, function, SYNTHETIC)
         _codes[key] = code
         _products.update((id(c), (c, control_flow)) for c in source.codes(code))
     return _codes[key]
+
+
+def _without_source(function: FunctionType) -> FunctionType:
+    """A function whose source cannot be read: where it needs control flow, the error says so."""
+    code = function.__code__
+
+    @functools.wraps(function)
+    def original(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TracedValueError as error:
+            if not _asked_by(error, code):
+                raise
+            raise SyntaxUnsupported(
+                f"{function.__qualname__}: its `if`, `while` or `for` depends on a traced value, "
+                f"and cannot be rewritten since {_reason(function)}. Write it with cr.cond, "
+                "cr.while_loop, cr.fori_loop or cr.scan, or put the function in a file"
+                + at(user_line())
+            ) from error
+
+    return original
+
+
+def _asked_by(error: TracedValueError, code: CodeType) -> bool:
+    """Whether the innermost frame outside chainrule in which an error arose runs this code."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        inner = trace.tb_frame.f_code
+        if not inner.co_filename.startswith(PACKAGE):
+            found = inner
+        trace = trace.tb_next
+    return found is code
+
+
+def _reason(function: FunctionType) -> str:
+    try:
+        source.locate(function)
+    except source.NoSource as error:
+        return str(error)
+    return "its source cannot be read"
 
 
 class Callees(ast.NodeTransformer):
@@ -80,20 +127,15 @@ class Callees(ast.NodeTransformer):
         """What is assigned to by index."""
         self.generic_visit(node)
         if isinstance(node.ctx, ast.Store):
-            node.value = helper_call("assignable", [node.value], node.value)
+            node.value = place(helper("assignable", [node.value]), node.value)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """What is called."""
         self.generic_visit(node)
-        node.func = helper_call("callee", [node.func], node.func)
+        node.func = place(helper("callee", [node.func]), node.func)
         return node
 
-
-def helper_call(name: str, args: list[ast.expr], at: ast.AST) -> ast.Call:
-    """`_cr_.name(*args)`, at the place of another node."""
-    helper = ast.Attribute(ast.Name(HELPER, ast.Load()), name, ast.Load())
-    call = ast.Call(helper, args, [])
-    for part in (helper.value, helper, call):
-        ast.copy_location(part, at)
-    return call
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """A class: its methods are rewritten when they are called."""
+        return node

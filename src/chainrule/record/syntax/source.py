@@ -13,6 +13,7 @@ import ast
 import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import CO_NEWLOCALS
 from types import CellType, CodeType, FunctionType
 from typing import Any, Final
 
@@ -134,6 +135,8 @@ def _code_span(code: CodeType) -> tuple[int | None, ...]:
 def assemble(node: Definition, located: Located, function: FunctionType, helper: str) -> CodeType:
     """The code of a changed definition; `helper` is the free variable that the changes refer to."""
     code = function.__code__
+    if not isinstance(node, ast.Lambda):
+        node.name = SYNTHETIC + "function"  # under its own, it would hide a global from itself
     names = [ast.arg(n) for n in dict.fromkeys((*code.co_freevars, helper))]
     made: ast.stmt = ast.Return(node) if isinstance(node, ast.Lambda) else node
     no_args = ast.arguments(posonlyargs=[], args=names, kwonlyargs=[], kw_defaults=[], defaults=[])
@@ -152,10 +155,10 @@ def assemble(node: Definition, located: Located, function: FunctionType, helper:
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:
-    """A function's code and that of the functions in it."""
+    """A function's code and that of the functions in it, classes left out."""
     yield code
     for c in code.co_consts:
-        if isinstance(c, CodeType):
+        if isinstance(c, CodeType) and c.co_flags & CO_NEWLOCALS:
             yield from codes(c)
 
 
@@ -166,17 +169,17 @@ def _child(code: CodeType) -> CodeType:
 
 def _renamed(code: CodeType, name: str, qualname: str) -> CodeType:
     """Code whose qualified names, inner ones included, say nothing of the rewrite."""
-    consts = tuple(
-        _renamed(c, c.co_name, _inner(c, qualname)) if isinstance(c, CodeType) else c
-        for c in code.co_consts
-    )
+    outer, _, last = qualname.rpartition(".<locals>.")
+    inside = outer if last.startswith(SYNTHETIC) else qualname
+    consts = tuple(_renamed_inside(c, name, inside) for c in code.co_consts)
     return code.replace(co_name=name, co_qualname=qualname, co_consts=consts)
 
 
-def _inner(code: CodeType, outer: str) -> str:
-    if code.co_name.startswith(SYNTHETIC):
-        return outer  # what the user defined in there, he defined in the function itself
-    return f"{outer}.<locals>.{code.co_name}"
+def _renamed_inside(c: Any, outer_name: str, outer: str) -> Any:
+    if not isinstance(c, CodeType):
+        return c
+    qualname = f"{outer}.<locals>.{c.co_name}"
+    return _renamed(c, outer_name if c.co_name.startswith(SYNTHETIC) else c.co_name, qualname)
 
 
 def instance(code: CodeType, function: FunctionType, extra: dict[str, Any]) -> FunctionType:

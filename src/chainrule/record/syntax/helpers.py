@@ -1,0 +1,220 @@
+"""What rewritten code calls, as `_cr_`: runs the parts of a statement as Python does, or traces.
+
+Each tests what it is given: an ordinary value keeps its ordinary meaning, at the cost of a call.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import SyntaxUnsupported, TracedValueError, at, user_line
+from chainrule.ops.infer import is_traced
+from chainrule.record.syntax import state
+from chainrule.record.syntax.calls import Calls
+from chainrule.record.syntax.registry import control_flow
+from chainrule.record.syntax.rows import Rows, Stacked, rows_of
+from chainrule.record.syntax.tracing import (
+    Construct,
+    Part,
+    Spec,
+    branch,
+    for_traced,
+    in_traced_part,
+    while_traced,
+)
+from chainrule.record.syntax.values import OPERATORS, conjunction, disjunction, negated
+
+Thunk = Callable[[], Any]
+
+
+class Helpers(Calls):
+    """The helpers of one mode."""
+
+    unset = state.UNSET
+    keep = state.KEEP
+
+    # --- statements -----------------------------------------------------------------------------
+
+    def if_(self, test: Any, body: Part, orelse: Part | None, access: Any, spec: Spec) -> None:
+        """`if`."""
+        if is_traced(test):
+            branch(test, body, orelse, Construct(access, spec, user_line()[1]))
+        elif test:
+            body()
+        elif orelse is not None:
+            orelse()
+
+    def while_(self, test: Thunk, body: Part, access: Any, spec: Spec) -> None:
+        """`while`: passes run as Python's until the condition is traced."""
+        while True:
+            asked = test()
+            if is_traced(asked):
+                while_traced(test, body, Construct(access, spec, user_line()[1]))
+                return
+            if not asked:
+                return
+            body()
+
+    def for_(
+        self, iterable: Any, body: Part, going_on: Thunk | None, access: Any, spec: Spec
+    ) -> None:
+        """`for`; `going_on` is asked after each pass."""
+        rows = rows_of(iterable)
+        if rows is None and type(iterable) is range and control_flow.for_range(iterable):
+            rows = _numbers(iterable)
+            if self._as_operation(rows, body, going_on, access, spec):
+                return
+            rows = None
+        if rows is not None:
+            for_traced(rows, body, going_on, Construct(access, spec, user_line()[1]))
+            return
+        items = iter(iterable)
+        for item in items:
+            body(item)
+            if going_on is not None:
+                asked = going_on()
+                if is_traced(asked):
+                    self._rest(items, type(iterable) is range, body, going_on, access, spec)
+                    return
+                if not asked:
+                    return
+
+    def _as_operation(
+        self, rows: Rows, body: Part, going_on: Thunk | None, access: Any, spec: Spec
+    ) -> bool:
+        """Try a loop over ordinary numbers as one operation; False if its body needs the numbers."""
+        construct = Construct(access, spec, user_line()[1])
+        try:
+            for_traced(rows, body, going_on, construct)
+        except (TracedValueError, SyntaxUnsupported):
+            return False
+        return True
+
+    def _rest(
+        self,
+        remaining: Iterator[Any],
+        is_range: bool,
+        body: Part,
+        going_on: Thunk,
+        access: Any,
+        spec: Spec,
+    ) -> None:
+        """The passes after one that made it a traced question whether there are more."""
+        line = user_line()[1]
+        if is_range:
+            for_traced(_numbers(list(remaining)), body, going_on, Construct(access, spec, line))
+            return
+        for item in remaining:
+            asked = going_on()
+            branch(asked, functools.partial(body, item), None, Construct(access, spec, line))
+
+    # --- expressions ----------------------------------------------------------------------------
+
+    def and_(self, a: Any, *others: Thunk) -> Any:
+        """`a and b and c`."""
+        for other in others:
+            if is_traced(a):
+                a = conjunction(a, other())
+            elif a:
+                a = other()
+            else:
+                return a
+        return a
+
+    def or_(self, a: Any, *others: Thunk) -> Any:
+        """`a or b or c`."""
+        for other in others:
+            if is_traced(a):
+                a = disjunction(a, other())
+            elif a:
+                return a
+            else:
+                a = other()
+        return a
+
+    def not_(self, a: Any) -> Any:
+        """`not a`."""
+        return negated(a)
+
+    def compare(self, a: Any, names: tuple[str, ...], b: Any, *others: Thunk) -> Any:
+        """`a < b <= c`."""
+        found = OPERATORS[names[0]](a, b)
+        for name, other in zip(names[1:], others, strict=True):
+            if not is_traced(found) and not found:
+                return found
+            a, b = b, other()
+            nxt = OPERATORS[name](a, b)
+            found = conjunction(found, nxt) if is_traced(found) else nxt
+        return found
+
+    def choose(self, test: Any, body: Thunk, orelse: Thunk) -> Any:
+        """`a if test else b`."""
+        if not is_traced(test):
+            return body() if test else orelse()
+        value: Any = state.UNSET
+
+        def access(*new: Any) -> tuple[Thunk]:
+            nonlocal value
+            if new and new[0] is not state.KEEP:
+                value = new[0]
+            return (lambda: value,)
+
+        def take(get: Thunk) -> None:
+            nonlocal value
+            value = get()
+
+        construct = Construct(access, (("the value of `if`",), (), (), ()), user_line()[1])
+        branch(test, functools.partial(take, body), functools.partial(take, orelse), construct)
+        return value
+
+    def defined(self, value: Any) -> Any:
+        """A variable's value, unless it may have none."""
+        if isinstance(value, state.Undefined) and value is not state.UNSET:
+            raise value.error()
+        return value
+
+    # --- where values must be there -------------------------------------------------------------
+
+    def plain(self, test: Any, reason: str) -> Any:
+        """A condition in a place where it cannot be traced."""
+        if is_traced(test):
+            raise SyntaxUnsupported(
+                f"{reason}: the condition is traced, and here it needs a value; use `cr.where` or "
+                "`cr.cond`, or move it to where no such statement is around" + at(user_line())
+            )
+        return test
+
+    def plain_items(self, iterable: Any, reason: str) -> Any:
+        """What a loop goes over that must run as Python does."""
+        if isinstance(iterable, Rows) and not isinstance(iterable.length, int):
+            raise SyntaxUnsupported(
+                f"{reason}: the length of this loop is traced, and here it needs a value; use "
+                "`cr.fori_loop`, or move it to where no such statement is around" + at(user_line())
+            )
+        return iterable
+
+    def may_raise(self) -> None:
+        """Before a `raise` in a branch or a loop."""
+        if in_traced_part(sys._getframe(1)):
+            raise SyntaxUnsupported(
+                "raise: whether this is reached depends on a traced value, and a traced program "
+                "cannot raise; check it outside the traced function, or mark the result, for "
+                "example with NaN" + at(user_line())
+            )
+
+    def checked(self, test: Any, message: Thunk) -> Any:
+        """The condition of an `assert`."""
+        if is_traced(test):
+            control_flow.check(test, message)
+            return True
+        return test
+
+
+def _numbers(values: Any) -> Rows:
+    """Ordinary numbers as the rows of an array."""
+    return Stacked((np.array(values, int),), lambda rows: rows[0])
