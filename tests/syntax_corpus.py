@@ -1,3 +1,4 @@
+# ruff: noqa: B007, B018, B023, B905, C416, FURB171, PERF401, PLC0206, PLC3002, PLW0603, RET503, RET504
 """Functions for the tests of rewriting: (function, arguments to call it with), one construct each.
 
 Those of TRACEABLE can be given traced numbers as well, and have the same results.
@@ -88,12 +89,10 @@ def returns_in_all_branches(x):
     if x > 0:
         if x > 3:
             return 1
-        else:
-            return 2
-    elif x == 0:
+        return 2
+    if x == 0:
         return 3
-    else:
-        return 4
+    return 4
 
 
 @case(*ONE, traced=False)
@@ -190,7 +189,7 @@ def and_or_not(x):
 
 @case(*ONE, traced=False)
 def and_or_give_operands(x):
-    return (x and "yes", x or "no", x and x + 1 or [], not x)
+    return (x and "yes", x or "no", (x and x + 1) or [], not x)
 
 
 @case(*ONE)
@@ -222,7 +221,7 @@ def evaluation_order(x):
         seen.append(v)
         return v
 
-    r = note(x) < note(2) < note(3) and note(0) or note(1)
+    r = (note(x) < note(2) < note(3) and note(0)) or note(1)
     s = note(7) if note(x) else note(8)
     return seen, r, s
 
@@ -355,8 +354,7 @@ def nested_loops(x):
             if (i + j) % 2 == 0:
                 continue
             s += i * j
-        else:
-            s += 1
+        s += 1
     return s
 
 
@@ -937,5 +935,4 @@ def _bump(values, i, by):
 def docstring_and_expression(x):
     """A docstring."""
     x
-    ...
     return x

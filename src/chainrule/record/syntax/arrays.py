@@ -72,7 +72,7 @@ def _full(kinds: str) -> Function:
     def full(
         shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **kwargs: Any
     ) -> Any:
-        if not _holds(fill_value):
+        if not holds(fill_value):
             return wrapped(np.full(shape, fill_value, dtype, order, **kwargs), kinds)
         filling = gathered(fill_value, dtype)
         return movement.copy(movement.broadcast_to(filling, shape))
@@ -89,7 +89,7 @@ def _array(kinds: str) -> Function:
         ndmin: int = 0,
         **kwargs: Any,
     ) -> Any:
-        if not _holds(object):
+        if not holds(object):
             return wrapped(np.array(object, dtype, copy=copy, ndmin=ndmin, **kwargs), kinds)
         out = gathered(object, dtype)
         if copy and out is object:
@@ -107,7 +107,7 @@ def _as_array(function: Function) -> Callable[[str], Function]:
     def of_kinds(kinds: str) -> Function:
         @functools.wraps(function)
         def as_array(a: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-            if _holds(a):
+            if holds(a):
                 return gathered(a, dtype)
             out = function(a, dtype, *args, **kwargs)
             if out is a or (isinstance(a, np.ndarray) and np.may_share_memory(out, a)):
@@ -119,11 +119,11 @@ def _as_array(function: Function) -> Callable[[str], Function]:
     return of_kinds
 
 
-def _holds(x: Any) -> bool:
+def holds(x: Any) -> bool:
     """Whether nested lists hold a Tensor."""
     if isinstance(x, Variable):
         return True
-    return isinstance(x, (list, tuple)) and any(map(_holds, x))
+    return isinstance(x, (list, tuple)) and any(map(holds, x))
 
 
 def _elements(x: Any) -> Iterator[Any]:
@@ -142,9 +142,20 @@ def gathered(x: Any, dtype: Any = None) -> Any:
     return _joined(x, np.dtype(dtype))
 
 
+def as_tensor(x: Any) -> Any:
+    """An array, or lists of numbers and Tensors, as a Tensor; what else is in a list, as it is."""
+    if holds(x):
+        return gathered(x)
+    try:
+        value = np.asarray(x)
+    except ValueError:  # of unequal lengths
+        return x
+    return put(value) if value.dtype.kind in "biufc" else x
+
+
 def _joined(x: Any, dtype: np.dtype[Any]) -> Any:
     if isinstance(x, (list, tuple)):
-        if not _holds(x):
+        if not holds(x):
             return np.asarray(x, dtype)
         return joining.stack([_joined(e, dtype) for e in x])
     if isinstance(x, Variable):
@@ -188,17 +199,22 @@ class Foreign:
         self._array = array
 
     def __getitem__(self, index: Any) -> Any:
+        self._check(index)
         return self._array[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if any(map(is_live, _elements(value))) or any(map(is_live, _elements(index))):
+        self._check(value)
+        self._check(index)
+        self._array[index] = value
+
+    def _check(self, *given: Any) -> None:
+        if any(map(is_live, _elements(given))):
             raise GraphError(
                 f"a tensor was assigned into a NumPy array ({describe(self._array)}) that was made "
                 "elsewhere and cannot hold its derivative; make it a tensor before "
                 "(`y = cr.asarray(y)`), or make it in this function, by np.zeros or the like"
                 + at(user_line())
             )
-        self._array[index] = value
 
 
 def is_live(x: Any) -> bool:

@@ -16,11 +16,9 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
+from chainrule.record.syntax.nodes import at, load, none_of, own_attribute, store
 from chainrule.record.syntax.source import SYNTHETIC
-
-T = TypeVar("T", bound=ast.AST)
 
 RESULT = SYNTHETIC + "result"
 """The variable that holds what a function returns."""
@@ -49,12 +47,11 @@ def canonicalize(function: ast.FunctionDef) -> None:
     if not always(rest):
         rest.append(at(ast.Return(ast.Constant(None)), last))
     new = _Blocks(returns=True).block(rest, _Flags())
-    unset = ast.Attribute(load(SYNTHETIC), "unset", ast.Load())
     function.body = _without_unread(
         [
             *body[:start],
             _set(RETURNED, False, body[0]),
-            at(ast.Assign([store(RESULT)], unset), body[0]),
+            at(ast.Assign([store(RESULT)], own_attribute("unset")), body[0]),
             *new,
             at(ast.Return(load(RESULT)), last),
         ],
@@ -153,7 +150,7 @@ class _Blocks:
         """What follows a statement that may have jumped."""
         new = self.block(rest, flags)
         asked = flags.of(kinds if self.returns else kinds - {"return"})
-        return [at(ast.If(_none_of(asked), new, []), place)] if asked and new else new
+        return [at(ast.If(none_of(asked), new, []), place)] if asked and new else new
 
     def loop(self, s: ast.For | ast.While, before: list[ast.stmt]) -> list[ast.stmt]:
         """Add a loop to what came before; returns its `else`, to be rewritten with what follows."""
@@ -173,7 +170,7 @@ class _Blocks:
         before.append(s)
         otherwise, s.orelse = s.orelse, []
         if "break" in kinds and otherwise:
-            return [at(ast.If(_none_of([flags.broken]), otherwise, []), otherwise[0])]
+            return [at(ast.If(none_of([flags.broken]), otherwise, []), otherwise[0])]
         return otherwise
 
     def inside(self, s: ast.stmt, flags: _Flags) -> None:
@@ -222,29 +219,52 @@ def _without_unread(block: list[ast.stmt], prefix: str) -> list[ast.stmt]:
     return [_Prune(prefix, kept).visit(s) for s in block]
 
 
-# --- small trees ---------------------------------------------------------------------------------
-
-
-def load(name: str) -> ast.Name:
-    """A name that is read."""
-    return ast.Name(name, ast.Load())
-
-
-def store(name: str) -> ast.Name:
-    """A name that is assigned to."""
-    return ast.Name(name, ast.Store())
-
-
-def at(node: T, place: ast.AST) -> T:
-    """A new node, and all in it that has no place yet, at the place of another."""
-    return ast.fix_missing_locations(ast.copy_location(node, place))
-
-
 def _set(name: str, value: bool, place: ast.AST) -> ast.Assign:
     return at(ast.Assign([store(name)], ast.Constant(value)), place)
 
 
-def _none_of(flags: list[str]) -> ast.expr:
-    """`not (a or b)`."""
-    values: list[ast.expr] = [load(f) for f in flags]
-    return ast.UnaryOp(ast.Not(), values[0] if len(values) == 1 else ast.BoolOp(ast.Or(), values))
+# --- declarations -------------------------------------------------------------------------------
+
+
+def own_nodes(node: ast.AST) -> Iterable[ast.AST]:
+    """Nodes of a function, nested functions left out."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(
+            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+        ):
+            yield from own_nodes(child)
+
+
+class _Hoist(ast.NodeTransformer):
+    """Takes declarations to the beginning, and annotations away: no name may have both."""
+
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.AST:
+        """A declaration."""
+        return at(ast.Pass(), node)
+
+    visit_Nonlocal = visit_Global  # noqa: N815
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """An annotated assignment, which may not be to a variable of a function around."""
+        if node.value is not None:
+            return at(ast.Assign([node.target], node.value), node)
+        if isinstance(node.target, ast.Name):  # says that the name is local, and nothing else
+            never = ast.If(ast.Constant(False), [ast.Assign([node.target], ast.Constant(None))], [])
+            return at(never, node)
+        return at(ast.Expr(node.target), node)
+
+    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:
+        """A function inside has declarations of its own."""
+        return node
+
+    visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = visit_FunctionDef  # noqa: N815
+
+
+def hoist_declarations(node: ast.FunctionDef) -> None:
+    """Move `global` and `nonlocal` to the beginning; take annotations of variables away."""
+    found = [n for n in own_nodes(node) if isinstance(n, ast.Global | ast.Nonlocal)]
+    start = 1 if ast.get_docstring(node, clean=False) is not None else 0
+    hoisted: list[ast.stmt] = [at(type(n)(n.names), n) for n in found]
+    rest = [_Hoist().visit(s) for s in node.body[start:]]
+    node.body = [*node.body[:start], *hoisted, *rest]

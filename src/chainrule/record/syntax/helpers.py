@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ import numpy as np
 from chainrule.errors import SyntaxUnsupported, TracedValueError, at, user_line
 from chainrule.ops.infer import is_traced
 from chainrule.record.syntax import state
+from chainrule.record.syntax.arrays import as_tensor
 from chainrule.record.syntax.calls import Calls
 from chainrule.record.syntax.registry import control_flow
-from chainrule.record.syntax.rows import Rows, Stacked, rows_of
+from chainrule.record.syntax.rows import Rows, Steps, rows_of
 from chainrule.record.syntax.tracing import (
     Construct,
     Part,
@@ -31,12 +32,15 @@ from chainrule.record.syntax.values import OPERATORS, conjunction, disjunction, 
 
 Thunk = Callable[[], Any]
 
+_SEQUENCES = frozenset({np.ndarray, list, tuple})
+
 
 class Helpers(Calls):
     """The helpers of one mode."""
 
     unset = state.UNSET
     keep = state.KEEP
+    slice = slice
 
     # --- statements -----------------------------------------------------------------------------
 
@@ -65,21 +69,21 @@ class Helpers(Calls):
     ) -> None:
         """`for`; `going_on` is asked after each pass."""
         rows = rows_of(iterable)
-        if rows is None and type(iterable) is range and control_flow.for_range(iterable):
-            rows = _numbers(iterable)
-            if self._as_operation(rows, body, going_on, access, spec):
-                return
-            rows = None
         if rows is not None:
             for_traced(rows, body, going_on, Construct(access, spec, user_line()[1]))
             return
+        is_range = type(iterable) is range
+        if is_range and control_flow.for_range(iterable):  # noqa: SIM102 - a choice, then a try
+            if self._as_operation(_steps(iterable), body, going_on, access, spec):
+                return
         items = iter(iterable)
         for item in items:
             body(item)
             if going_on is not None:
                 asked = going_on()
                 if is_traced(asked):
-                    self._rest(items, type(iterable) is range, body, going_on, access, spec)
+                    rest = iterable[iterable.index(item) + 1 :] if is_range else items
+                    self._rest(rest, body, going_on, access, spec)
                     return
                 if not asked:
                     return
@@ -87,7 +91,7 @@ class Helpers(Calls):
     def _as_operation(
         self, rows: Rows, body: Part, going_on: Thunk | None, access: Any, spec: Spec
     ) -> bool:
-        """Try a loop over ordinary numbers as one operation; False if its body needs the numbers."""
+        """Try a loop over ordinary numbers as one operation; False if it needs the numbers."""
         construct = Construct(access, spec, user_line()[1])
         try:
             for_traced(rows, body, going_on, construct)
@@ -95,23 +99,15 @@ class Helpers(Calls):
             return False
         return True
 
-    def _rest(
-        self,
-        remaining: Iterator[Any],
-        is_range: bool,
-        body: Part,
-        going_on: Thunk,
-        access: Any,
-        spec: Spec,
-    ) -> None:
+    def _rest(self, rest: Any, body: Part, going_on: Thunk, access: Any, spec: Spec) -> None:
         """The passes after one that made it a traced question whether there are more."""
         line = user_line()[1]
-        if is_range:
-            for_traced(_numbers(list(remaining)), body, going_on, Construct(access, spec, line))
+        if type(rest) is range:
+            for_traced(_steps(rest), body, going_on, Construct(access, spec, line))
             return
-        for item in remaining:
-            asked = going_on()
-            branch(asked, functools.partial(body, item), None, Construct(access, spec, line))
+        for item in rest:
+            part = functools.partial(body, item)
+            branch(going_on(), part, None, Construct(access, spec, line))
 
     # --- expressions ----------------------------------------------------------------------------
 
@@ -168,9 +164,17 @@ class Helpers(Calls):
             nonlocal value
             value = get()
 
-        construct = Construct(access, (("the value of `if`",), (), (), ()), user_line()[1])
+        construct = Construct(access, (("the value of `if`",), (), (), (), ()), user_line()[1])
         branch(test, functools.partial(take, body), functools.partial(take, orelse), construct)
         return value
+
+    def item(self, a: Any, index: Any) -> Any:
+        """`a[index]`; arrays and lists of numbers take a traced index as well."""
+        if type(a) in _SEQUENCES and (
+            is_traced(index) or (type(index) is tuple and any(map(is_traced, index)))
+        ):
+            return as_tensor(a)[index]
+        return a[index]
 
     def defined(self, value: Any) -> Any:
         """A variable's value, unless it may have none."""
@@ -215,6 +219,6 @@ class Helpers(Calls):
         return test
 
 
-def _numbers(values: Any) -> Rows:
-    """Ordinary numbers as the rows of an array."""
-    return Stacked((np.array(values, int),), lambda rows: rows[0])
+def _steps(numbers: range) -> Steps:
+    """An ordinary range as one that an operation goes over."""
+    return Steps(numbers.start, numbers.stop, numbers.step)

@@ -16,7 +16,25 @@ import ast
 import itertools
 from collections.abc import Iterable, Sequence
 
-from chainrule.record.syntax.canonical import at, canonicalize, flags_of, jumps, load, store
+from chainrule.record.syntax.canonical import (
+    canonicalize,
+    flags_of,
+    hoist_declarations,
+    jumps,
+    own_nodes,
+)
+from chainrule.record.syntax.nodes import (
+    at,
+    constant,
+    function,
+    helper,
+    load,
+    none_of,
+    own_attribute,
+    path_tree,
+    store,
+    thunk,
+)
 from chainrule.record.syntax.scopes import Construct, Scope, State, names_of, parameters
 from chainrule.record.syntax.source import SYNTHETIC, Definition
 
@@ -41,7 +59,7 @@ def lower(node: Definition, free: Iterable[str]) -> Definition:
         node.body = plain.block(node.body)
         return node
     assert isinstance(node, ast.FunctionDef)
-    _hoist_declarations(node)
+    hoist_declarations(node)
     canonicalize(node)
     scope = Scope(node, free)
     lowering = _Lowering(scope, first_parameter(node))
@@ -60,7 +78,7 @@ def _unmovable(node: Definition) -> str | None:
     """Why the branches of a function cannot become functions; None if they can."""
     if isinstance(node, ast.AsyncFunctionDef):
         return "an async function"
-    own = list(_own(node))
+    own = list(own_nodes(node))
     if any(isinstance(n, _SUSPENDING) for n in own):
         return "a generator"
     for n in own:
@@ -71,44 +89,6 @@ def _unmovable(node: Definition) -> str | None:
         if isinstance(n, ast.Try) and any(jumps(s) for s in n.finalbody):
             return "a function that jumps out of a `finally`"
     return None
-
-
-def _own(node: ast.AST) -> Iterable[ast.AST]:
-    """Nodes of a function, nested functions left out."""
-    for child in ast.iter_child_nodes(node):
-        yield child
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            yield from _own(child)
-
-
-class _Hoist(ast.NodeTransformer):
-    """Takes declarations to the beginning, and annotations away: no name may have both."""
-
-    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.AST:
-        return at(ast.Pass(), node)
-
-    visit_Nonlocal = visit_Global
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is not None:
-            return at(ast.Assign([node.target], node.value), node)
-        if isinstance(node.target, ast.Name):  # says that the name is local, and nothing else
-            never = ast.If(ast.Constant(False), [ast.Assign([node.target], ast.Constant(None))], [])
-            return at(never, node)
-        return at(ast.Expr(node.target), node)
-
-    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:
-        return node
-
-    visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = visit_FunctionDef
-
-
-def _hoist_declarations(node: ast.FunctionDef) -> None:
-    found = [n for n in _own(node) if isinstance(n, ast.Global | ast.Nonlocal)]
-    start = 1 if ast.get_docstring(node, clean=False) is not None else 0
-    hoisted: list[ast.stmt] = [at(type(n)(n.names), n) for n in found]
-    rest = [_Hoist().visit(s) for s in node.body[start:]]
-    node.body = [*node.body[:start], *hoisted, *rest]
 
 
 def _declarations(scope: Scope, node: ast.FunctionDef) -> list[ast.stmt]:
@@ -188,7 +168,9 @@ class _Lowering(ast.NodeTransformer):
         """`for`; an `else` is an `if` after it by now."""
         asked = self._going_on(node)
         if self.reason is not None or self.scope is None:
-            node.iter = at(helper("plain_items", [self.visit(node.iter), self._reason()]), node.iter)
+            node.iter = at(
+                helper("plain_items", [self.visit(node.iter), self._reason()]), node.iter
+            )
             node.target = self.visit(node.target)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             if asked is not None:
@@ -205,14 +187,9 @@ class _Lowering(ast.NodeTransformer):
 
     def _going_on(self, node: ast.For | ast.While) -> ast.expr | None:
         """The condition, besides its own, that a loop goes on: none of its flags is set."""
-        flags: list[ast.expr] = [load(f) for f in flags_of(node)]
-        if not flags:
-            return None
-        return ast.UnaryOp(ast.Not(), flags[0] if len(flags) == 1 else ast.BoolOp(ast.Or(), flags))
+        return none_of(flags_of(node)) if flags_of(node) else None
 
-    def _part(
-        self, what: str, number: int, block: list[ast.stmt], *params: str
-    ) -> ast.FunctionDef:
+    def _part(self, what: str, number: int, block: list[ast.stmt], *params: str) -> ast.FunctionDef:
         """A block as a function that shares the variables of the one it is in."""
         names = names_of(*block).stored
         self.inside += 1
@@ -237,7 +214,7 @@ class _Lowering(ast.NodeTransformer):
         state = self.scope.states[node]
         access = self._access(state, number) if state.paths else None
         args.append(ast.Constant(None) if access is None else load(access.name))
-        args.append(ast.Constant((state.rebound, state.changed, state.lent, state.refused)))
+        args.append(constant(state.groups))
         call = at(ast.Expr(helper(name, args)), place)
         return [call] if access is None else [at(access, place), call]
 
@@ -247,12 +224,14 @@ class _Lowering(ast.NodeTransformer):
         sets: list[ast.stmt] = []
         for k, path in enumerate(state.paths):
             value = ast.Subscript(load(new), ast.Constant(k), ast.Load())
-            keep = ast.Compare(value, [ast.IsNot()], [ast.Attribute(load(SYNTHETIC), "keep", ast.Load())])
+            keep = ast.Compare(value, [ast.IsNot()], [own_attribute("keep")])
             sets.append(ast.If(keep, [ast.Assign([path_tree(path, ast.Store())], value)], []))
         body: list[ast.stmt] = [
             *self._sharing({p for p in state.paths if "." not in p}),
             ast.If(load(new), sets, []),
-            ast.Return(ast.Tuple([thunk(path_tree(p, ast.Load())) for p in state.paths], ast.Load())),
+            ast.Return(
+                ast.Tuple([thunk(path_tree(p, ast.Load())) for p in state.paths], ast.Load())
+            ),
         ]
         made = function(f"{SYNTHETIC}state_{number}", (), body)
         made.args.vararg = ast.arg(new)
@@ -272,7 +251,7 @@ class _Lowering(ast.NodeTransformer):
 
     def visit_Match(self, node: ast.Match) -> ast.AST:
         """`match`: on values that are there."""
-        node.subject = at(helper("plain", [self.visit(node.subject), ast.Constant("`match`")]), node.subject)
+        node.subject = self._plain(self.visit(node.subject), "`match`")
         for case in node.cases:
             if case.guard is not None:
                 case.guard = self._plain(self.visit(case.guard), "the `if` of a `case`")
@@ -296,7 +275,7 @@ class _Lowering(ast.NodeTransformer):
         lower(node, () if self.scope is None else self.scope.mine)
         return node
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         """A lambda: expressions only."""
@@ -325,6 +304,8 @@ class _Lowering(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.ctx, ast.Store):
             node.value = at(helper("assignable", [node.value]), node.value)
+        elif isinstance(node.ctx, ast.Load) and not _is_fixed(node.slice):
+            return at(helper("item", [node.value, _index(node.slice)]), node)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -368,7 +349,7 @@ class _Lowering(ast.NodeTransformer):
         self.generic_visit(node)
         if not chained and not contains:
             return node
-        names = ast.Constant(tuple(type(op).__name__ for op in node.ops))
+        names = constant(tuple(type(op).__name__ for op in node.ops))
         args = [node.left, names, node.comparators[0], *map(thunk, node.comparators[1:])]
         return at(helper("compare", args), node)
 
@@ -387,36 +368,23 @@ class _Lowering(ast.NodeTransformer):
         return ast.Constant(self.reason or "a lambda")
 
 
+def _is_fixed(index: ast.expr) -> bool:
+    """Whether an index cannot be traced as a whole."""
+    if isinstance(index, ast.UnaryOp):
+        index = index.operand
+    return isinstance(index, ast.Constant | ast.Slice)
+
+
+def _index(node: ast.expr) -> ast.expr:
+    """What is in brackets, as an expression: slices as calls."""
+    if isinstance(node, ast.Slice):
+        parts = (node.lower, node.upper, node.step)
+        ends: list[ast.expr] = [ast.Constant(None) if p is None else p for p in parts]
+        return helper("slice", ends)
+    if isinstance(node, ast.Tuple):
+        return ast.Tuple([_index(e) for e in node.elts], ast.Load())
+    return node
+
+
 def _unmovable_in(node: ast.AST) -> bool:
     return any(isinstance(n, _UNMOVABLE) for n in ast.walk(node))
-
-
-# --- small trees -----------------------------------------------------------------------------------
-
-
-def helper(name: str, args: list[ast.expr]) -> ast.Call:
-    """`_cr_.name(*args)`."""
-    return ast.Call(ast.Attribute(load(SYNTHETIC), name, ast.Load()), args, [])
-
-
-def thunk(value: ast.expr) -> ast.Lambda:
-    """`lambda: value`."""
-    no_args = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    return ast.Lambda(no_args, value)
-
-
-def function(name: str, params: Iterable[str], body: list[ast.stmt]) -> ast.FunctionDef:
-    """`def name(params): body`."""
-    args = ast.arguments(
-        posonlyargs=[], args=[ast.arg(p) for p in params], kwonlyargs=[], kw_defaults=[], defaults=[]
-    )
-    return ast.FunctionDef(name=name, args=args, body=body, decorator_list=[])
-
-
-def path_tree(path: str, ctx: ast.expr_context) -> ast.expr:
-    """The tree of `a` or `self.x`."""
-    first, *names = path.split(".")
-    tree: ast.expr = ast.Name(first, ast.Load() if names else ctx)
-    for k, name in enumerate(names):
-        tree = ast.Attribute(tree, name, ctx if k == len(names) - 1 else ast.Load())
-    return tree

@@ -12,9 +12,10 @@ from typing import Any, Final
 from chainrule.errors import PACKAGE, SyntaxUnsupported, TracedValueError, at, user_line
 from chainrule.record.syntax import source
 from chainrule.record.syntax.calls import Calls
-from chainrule.record.syntax.canonical import at as place
 from chainrule.record.syntax.helpers import Helpers
-from chainrule.record.syntax.lower import helper, lower
+from chainrule.record.syntax.lower import lower
+from chainrule.record.syntax.nodes import at as place
+from chainrule.record.syntax.nodes import helper
 from chainrule.record.syntax.source import SYNTHETIC
 from chainrule.record.syntax.users import package_of, writes
 
@@ -79,7 +80,7 @@ def _code(function: FunctionType, control_flow: bool) -> CodeType | None:
     return _codes[key]
 
 
-def _without_source(function: FunctionType) -> FunctionType:
+def _without_source(function: FunctionType) -> Any:
     """A function whose source cannot be read: where it needs control flow, the error says so."""
     code = function.__code__
 

@@ -53,6 +53,9 @@ class Steps(Rows):
                     f"range(): a bound is {bound.dtype}{list(bound.shape)}, and must be one "
                     "integer; write `int(...)` around it if it is a whole number" + at(user_line())
                 )
+        if not any(map(is_traced, (self.start, self.stop, self.step))):
+            self.length = len(range(self.start, self.stop, self.step))
+            return
         # floor division rounds towards the start for either sign of the step
         self.length = np.maximum(-((self.start - self.stop) // self.step), 0)
 

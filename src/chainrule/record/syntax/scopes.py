@@ -17,6 +17,8 @@ from chainrule.record.syntax.canonical import NESTED, flags_of
 Construct = ast.If | ast.For | ast.While
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
 @dataclass(frozen=True)
 class State:
     """What a branch or a loop changes, as expressions: `a`, `self.x`."""
@@ -26,13 +28,20 @@ class State:
     """Changed in place: what else refers to the same object sees it."""
     lent: tuple[str, ...]
     """May be changed in place by what is called."""
+    restored: tuple[str, ...]
+    """Rebound by one branch and read by the other, not after: to be set back between them."""
     refused: tuple[str, ...]
     """Changed in a way that cannot be followed: an error where values are traced."""
 
     @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """All of it, for the helper that runs the construct."""
+        return self.rebound, self.changed, self.lent, self.restored, self.refused
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """All of them that can be followed."""
-        return tuple(dict.fromkeys((*self.rebound, *self.changed, *self.lent)))
+        return tuple(dict.fromkeys(path for group in self.groups[:4] for path in group))
 
 
 # --- names of a piece of code, nested functions left out -----------------------------------------
@@ -117,7 +126,7 @@ class _Collector(ast.NodeVisitor):
             self.names.stored.add(node.name)
         self.generic_visit(node)
 
-    visit_MatchAs = visit_MatchStar = _capture
+    visit_MatchAs = visit_MatchStar = _capture  # noqa: N815
 
     def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
         if node.rest:
@@ -133,8 +142,8 @@ class _Collector(ast.NodeVisitor):
         # what it reads of ours is read where it is called, which may be anywhere from here on
         self.names.read |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition
-    visit_Lambda = _lambda
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition  # noqa: N815
+    visit_Lambda = _lambda  # noqa: N815
 
     def _comprehension(self, node: ast.expr) -> None:
         targets = {
@@ -149,7 +158,7 @@ class _Collector(ast.NodeVisitor):
         # its first iterable is outside, and may have a variable of the same name
         self.visit(node.generators[0].iter)  # type: ignore[attr-defined]
 
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension  # noqa: N815
 
 
 def names_of(*nodes: ast.AST) -> Names:
@@ -214,10 +223,12 @@ class Scope:
         self._live(function.body, set())
         self._bound(function.body, set(self.params))
 
-    def _state(self, node: Construct, names: Names, live: set[str]) -> None:
+    def _state(self, node: Construct, names: Names, live: set[str], before: set[str]) -> None:
         called = (self._by_calls, self._changed_by_calls) if names.calls else (set(), set())
-        rebound = ((names.stored & live) | called[0]) & self.mine
         changed = names.changed | called[1]
+        rebound = (names.stored & (live | (changed & before))) | called[0]
+        rebound &= self.mine
+        restored = (names.stored & before & self.mine) - rebound
         lost = {p for p in changed if "." in p and root(p) in names.stored}
         lost |= {p for p in changed if root(p) not in self.mine} | (names.stored & self.globals)
         # what is made and changed in here, and not seen from outside, is no state
@@ -228,6 +239,7 @@ class Scope:
             tuple(sorted(rebound)),
             tuple(sorted(changed)),
             tuple(sorted(lent - rebound - changed)),
+            tuple(sorted(restored)),
             tuple(sorted(names.refused | lost)),
         )
 
@@ -242,9 +254,8 @@ class Scope:
     def _live_before(self, s: ast.stmt, after: set[str]) -> set[str]:
         after = after | self._captured
         if isinstance(s, ast.If):
-            names = names_of(*s.body, *s.orelse)
-            self._state(s, names, after)
             branches = self._live(s.body, after) | self._live(s.orelse, after)
+            self._state(s, names_of(*s.body, *s.orelse), after, branches)
             return branches | names_of(s.test).read
         if isinstance(s, ast.For | ast.While):
             return self._live_before_loop(s, after)
@@ -270,7 +281,7 @@ class Scope:
                 break
             live = again
         targets = [s.target] if isinstance(s, ast.For) else [s.test]
-        self._state(s, names_of(*targets, *s.body), live)
+        self._state(s, names_of(*targets, *s.body), live, set())
         return live | names_of(s.iter).read if isinstance(s, ast.For) else live
 
     # definite assignment: which names are bound for certain
@@ -279,7 +290,7 @@ class Scope:
         for s in block:
             state = self.states.get(s)
             if state is not None:
-                self.unsure |= {n for n in state.rebound if n not in bound}
+                self.unsure |= {n for n in (*state.rebound, *state.restored) if n not in bound}
             if isinstance(s, ast.If):
                 bound = self._bound(s.body, set(bound)) & self._bound(s.orelse, set(bound))
             elif isinstance(s, ast.For | ast.While):

@@ -121,7 +121,8 @@ def check_same(name: str, one: Shape, other: Shape, where: tuple[str, str]) -> N
     if one.structure != other.structure or one.is_dynamic != other.is_dynamic:
         raise SyntaxUnsupported(
             f"{what} is {_kind(one)} {first} and {_kind(other)} {second}, and which one is not "
-            "known while the function is traced; make them alike" + _hint(one, other)
+            "known while the function is traced; make them alike"
+            + _hint(one, other)
             + at(user_line())
         )
     for a, b in zip(one.static, other.static, strict=True):
@@ -152,7 +153,9 @@ def _text(structure: Structure) -> str:
 
 def _hint(one: Shape, other: Shape) -> str:
     if one.structure.kind is list and other.structure.kind is list:
-        return "; a list cannot grow there: make an array (`np.zeros(n)`) and assign to its elements"
+        return (
+            "; a list cannot grow there: make an array (`np.zeros(n)`) and assign to its elements"
+        )
     return ""
 
 

@@ -35,8 +35,8 @@ from chainrule.record.syntax.state import (
 
 Part = Callable[..., None]
 Paths = tuple[str, ...]
-Spec = tuple[Paths, Paths, Paths, Paths]
-"""Paths rebound, changed in place, lent to calls, and those that cannot be followed."""
+Spec = tuple[Paths, Paths, Paths, Paths, Paths]
+"""The groups of a `State` of `scopes`."""
 
 _BRANCHES = ("in one branch", "in the other")
 _LOOP = ("before the loop", "after a pass of it")
@@ -59,14 +59,14 @@ class Construct:
     """One branch or loop while it is traced."""
 
     def __init__(self, access: Any, spec: Spec, line: int) -> None:
-        rebound, changed, lent, refused = spec
+        rebound, changed, lent, restored, refused = spec
         if refused:
             raise SyntaxUnsupported(
                 f"{refused[0]!r} is assigned to where that depends on a traced value, and such a "
                 "change cannot be followed; assign to a local variable, and store its value after"
                 + at(user_line())
             )
-        self.names = tuple(dict.fromkeys((*rebound, *changed, *lent)))
+        self.names = tuple(dict.fromkeys((*rebound, *changed, *lent, *restored)))
         self.changed = frozenset(changed)
         self.line = line
         self._access = access
@@ -75,6 +75,7 @@ class Construct:
             if name in self.changed and name not in rebound:
                 refuse_unknown(name, value)
         self.chosen = [n in self.changed or n in rebound for n in self.names]
+        self._bound = [n not in lent for n in self.names]
         self.dropped: set[int] = set()
         self.filling: dict[int, Shape] = {}
         self._snapshots = [Snapshot(v) for v in self.start]
@@ -87,11 +88,11 @@ class Construct:
             return []
         return values_of(self._access(), self.names)
 
-    def set(self, values: Sequence[Any]) -> None:
+    def bind(self, values: Sequence[Any]) -> None:
         """Bind those that belong to the state."""
         if self._access is not None:
-            both = zip(values, self.chosen, strict=True)
-            self._access(*[v if chosen else KEEP for v, chosen in both])
+            groups = zip(values, self.chosen, self._bound, strict=True)
+            self._access(*[v if chosen or bound else KEEP for v, chosen, bound in groups])
 
     def indices(self) -> list[int]:
         """Which of them go through the operation."""
@@ -107,7 +108,7 @@ class Construct:
             finally:
                 for snapshot in self._snapshots:
                     snapshot.undo()
-                self.set(self.start)
+                self.bind(self.start)
 
     def run(self, part: Part, *args: Any) -> list[Any]:
         """What the variables are after a part has run."""
@@ -145,7 +146,7 @@ class Construct:
                 values[i] = finals[i]
             elif name in self.changed:
                 values[i] = write_back(self.start[i], finals[i])
-        self.set(values)
+        self.bind(values)
 
 
 # --- branches -----------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def branch(test: Any, body: Part, orelse: Part | None, construct: Construct) -> 
                 for i in construct.indices():
                     taken = [next(leaves) if _is_array(v) else v for v in inside[i].dynamic]
                     fresh[i] = inside[i].filled(taken)
-                construct.set(fresh)
+                construct.bind(fresh)
                 values = construct.run(part or _nothing)
                 outcomes[which] = [Shape(v) for v in values]
                 kept[which] = {i for i, v in enumerate(values) if v is fresh[i]}
@@ -265,7 +266,7 @@ class Carried:
             shape = self.shapes[i]
             if not shape.undefined:
                 fresh[i] = shape.filled([next(given) for _ in shape.dynamic])
-        self.construct.set(fresh)
+        self.construct.bind(fresh)
         return fresh
 
     def after(self, part: Part, leaves: Sequence[Any], *args: Any) -> tuple[Any, ...]:
@@ -334,7 +335,9 @@ def for_traced(
             return _counted_while(length, going_on, step, carried, init)
         if isinstance(rows, Stacked):
             return control_flow.scan(
-                lambda state, x: (carried.after(body, state, rows.element(x)), ()), init, rows.arrays
+                lambda state, x: (carried.after(body, state, rows.element(x)), ()),
+                init,
+                rows.arrays,
             )[0]
         if isinstance(rows, Steps) and type(rows.step) is int and rows.step == 1:
             return control_flow.fori_loop(

@@ -54,7 +54,7 @@ def disjunction(a: Any, b: Any) -> Any:
 
 
 def _is_truth(x: Any) -> bool:
-    return isinstance(x, bool) or getattr(x, "dtype", None) == bool
+    return isinstance(x, bool) or getattr(x, "dtype", None) == np.bool_
 
 
 def _extreme(function: Any, better: Callable[[Any, Any], Any]) -> Callable[..., Any]:
