@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, SimpleNamespace
+from types import BuiltinFunctionType
 from typing import Any, Final
 
 import numpy as np
@@ -19,11 +19,10 @@ from chainrule.errors import GraphError, at, user_line
 from chainrule.graph.node import Abstract, Variable
 from chainrule.ops import joining, movement
 from chainrule.ops.complaints import describe
+from chainrule.ops.recording import standard_class
+from chainrule.ops.recording import wrapped as tensor_of
 
 Function = Callable[..., Any]
-
-hooks: Final = SimpleNamespace(tensor=Variable)
-"""`tensor`: the class that arrays are put into; set where it is defined."""
 
 _OF_NUMBERS: Final = (
     "zeros", "ones", "empty", "zeros_like", "ones_like", "empty_like", "full_like", "copy",
@@ -44,12 +43,9 @@ def wrapped(value: Any, kinds: str) -> Any:
     return value
 
 
-def put(value: np.ndarray[Any, Any], cls: Any = None) -> Any:
+def put(value: np.ndarray[Any, Any]) -> Any:
     """A Tensor around an array, which is not copied."""
-    out = (cls or hooks.tensor)()
-    out._value = value if value.ndim else value[()]
-    out._node = None
-    return out
+    return tensor_of(standard_class(), value if value.ndim else value[()], None)
 
 
 def _making(function: Function) -> Callable[[str], Function]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import SyntaxUnsupported, TracedValueError, at, user_line
-from chainrule.ops.infer import is_traced
+from chainrule.ops.recording import is_traced
 from chainrule.record.syntax import state
 from chainrule.record.syntax.arrays import as_tensor
 from chainrule.record.syntax.calls import Calls

@@ -1,4 +1,7 @@
-"""The operations that rewritten control flow is recorded with, and the choices left to them."""
+"""The operations that rewritten control flow is recorded with, and the choices it leaves open.
+
+The attributes of `control_flow` may be replaced: by a compiler that unrolls otherwise, by tests.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from chainrule.errors import SyntaxUnsupported, at, user_line
+from chainrule.record import control_flow as operations
 
 
 class ControlFlow:
-    """The control-flow operations, set by the module that has them.
+    """The control-flow operations.
 
     The functions they are given return flat tuples of arrays and numbers, may refer to traced
     values around them, and change the user's variables while they run: an operation may trace one
@@ -18,18 +22,11 @@ class ControlFlow:
     in dtype: the operation finds the dtype in which it is carried.
     """
 
-    cond: Callable[..., Any]
-    """cond(predicate, if_true, if_false, *operands): what the branch chosen returns."""
-    while_loop: Callable[..., Any]
-    """while_loop(condition, body, init): the state after the last pass; both take the state."""
-    fori_loop: Callable[..., Any]
-    """fori_loop(lower, upper, body, init): the same for body(i, state)."""
-    scan: Callable[..., Any]
-    """scan(body, init, xs): (state, ys) for body(state, x) -> (state, y), over first axes."""
-
     def __init__(self) -> None:
-        for name in ("cond", "while_loop", "fori_loop", "scan"):
-            setattr(self, name, _missing(name))
+        self.cond: Callable[..., Any] = operations.cond
+        self.while_loop: Callable[..., Any] = operations.while_loop
+        self.fori_loop: Callable[..., Any] = operations.fori_loop
+        self.scan: Callable[..., Any] = operations.scan
 
     def for_range(self, values: range) -> bool:
         """Whether a loop over ordinary numbers becomes one operation, instead of being unrolled."""
@@ -45,13 +42,6 @@ class ControlFlow:
             "assert: this condition is traced and has no value yet; check it outside the traced "
             "function, or on values that are not traced" + at(user_line())
         )
-
-
-def _missing(name: str) -> Callable[..., Any]:
-    def missing(*args: Any) -> Any:
-        raise SyntaxUnsupported(f"{name} is needed here and is not available" + at(user_line()))
-
-    return missing
 
 
 control_flow: Final = ControlFlow()

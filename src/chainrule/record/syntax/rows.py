@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import SyntaxUnsupported, at, user_line
-from chainrule.ops.infer import is_traced
+from chainrule.ops.recording import is_traced
 
 
 class Rows:

@@ -97,11 +97,24 @@ class Shape:
 
     def zeros(self) -> list[Any]:
         """Arrays and numbers of these shapes, for where they do not matter."""
-        return [np.zeros(np.shape(v), _dtype(v))[()] for v in self.dynamic]
+        return [np.zeros(np.shape(v), dtype_of(v))[()] for v in self.dynamic]
 
 
-def _dtype(leaf: Any) -> Any:
+def dtype_of(leaf: Any) -> Any:
+    """Dtype of an array or number."""
     return getattr(leaf, "dtype", None) or np.asarray(leaf).dtype
+
+
+def common_dtype(a: Any, b: Any) -> Any:
+    """The dtype that holds both; that of a number of Python's is weak."""
+    return np.result_type(*(v if type(v) in NUMBERS else dtype_of(v) for v in (a, b)))
+
+
+def as_dtype(leaf: Any, dtype: Any) -> Any:
+    """An array or number in a dtype."""
+    if dtype_of(leaf) == dtype and type(leaf) not in NUMBERS:
+        return leaf
+    return leaf.astype(dtype) if hasattr(leaf, "astype") else np.asarray(leaf, dtype)[()]
 
 
 def shape_of(leaf: Any) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from chainrule.errors import PACKAGE, SyntaxUnsupported, at, user_line
 from chainrule.graph.node import Variable
+from chainrule.ops.complaints import NUMBERS
 from chainrule.record.syntax.canonical import RESULT
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import Rows, Stacked, Steps
@@ -27,7 +28,10 @@ from chainrule.record.syntax.state import (
     Shape,
     Snapshot,
     Undefined,
+    as_dtype,
     check_same,
+    common_dtype,
+    dtype_of,
     refuse_unknown,
     values_of,
     write_back,
@@ -78,6 +82,7 @@ class Construct:
         self._bound = [n not in lent for n in self.names]
         self.dropped: set[int] = set()
         self.filling: dict[int, Shape] = {}
+        self.casts: dict[int, list[Any]] = {}
         self._snapshots = [Snapshot(v) for v in self.start]
 
     # --- the user's variables -----------------------------------------------------------------
@@ -97,6 +102,17 @@ class Construct:
     def indices(self) -> list[int]:
         """Which of them go through the operation."""
         return [i for i, chosen in enumerate(self.chosen) if chosen and i not in self.dropped]
+
+    def cast(self, i: int, leaves: list[Any]) -> list[Any]:
+        """The arrays and numbers of a variable in the dtypes that were found for them."""
+        if i not in self.casts:
+            return leaves
+        return [as_dtype(v, dtype) for v, dtype in zip(leaves, self.casts[i], strict=True)]
+
+    def promote(self, i: int, one: list[Any], other: list[Any]) -> None:
+        """Begin again, with a variable in dtypes that hold both."""
+        self.casts[i] = [common_dtype(a, b) for a, b in zip(one, other, strict=True)]
+        raise _Again
 
     def attempt(self, run: Callable[[], Any]) -> Any:
         """Run until nothing new is learned, and leave the variables as they were."""
@@ -210,7 +226,10 @@ def _results(construct: Construct, outcomes: dict[bool, list[Shape]], which: boo
             raise _Again
         if other is not None and not other[i].undefined:
             check_same(construct.names[i], outcomes[True][i], outcomes[False][i], _BRANCHES)
-        out += mine[i].dynamic
+            pairs = zip(mine[i].dynamic, other[i].dynamic, strict=True)
+            if i not in construct.casts and any(dtype_of(a) != dtype_of(b) for a, b in pairs):
+                construct.promote(i, mine[i].dynamic, other[i].dynamic)
+        out += construct.cast(i, mine[i].dynamic)
     return out
 
 
@@ -255,7 +274,8 @@ class Carried:
         for i in construct.indices():
             if not self.shapes[i].undefined:
                 filled = i in construct.filling
-                leaves += self.shapes[i].zeros() if filled else self.shapes[i].dynamic
+                dynamic = self.shapes[i].zeros() if filled else self.shapes[i].dynamic
+                leaves += construct.cast(i, dynamic)
         return tuple(leaves)
 
     def bind(self, leaves: Sequence[Any]) -> list[Any]:
@@ -284,8 +304,22 @@ class Carried:
                     raise _Again
                 continue
             check_same(name, before, now, _LOOP)
-            out += now.dynamic
+            out += self._in_dtype(i, construct.cast(i, before.dynamic), now.dynamic)
         return tuple(out)
+
+    def _in_dtype(self, i: int, before: list[Any], now: list[Any]) -> list[Any]:
+        """A variable after a pass in the dtypes it had before; wider ones are carried from then on.
+
+        The operation itself finds the dtype of a number of Python's.
+        """
+        out = []
+        for a, b in zip(before, now, strict=True):
+            if type(a) not in NUMBERS and dtype_of(a) != dtype_of(b):
+                if common_dtype(a, b) != dtype_of(a):
+                    self.construct.promote(i, before, now)
+                b = as_dtype(b, dtype_of(a))
+            out.append(b)
+        return out
 
     def finish(self, leaves: Sequence[Any]) -> None:
         """Bind what came out of the loop."""

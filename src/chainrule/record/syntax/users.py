@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import PACKAGE
-from chainrule.record.syntax.arrays import CREATORS, GATHERING, MATH, hooks
+from chainrule.ops.recording import standard_class
+from chainrule.record.syntax.arrays import CREATORS, GATHERING, MATH
 from chainrule.record.syntax.source import codes
 
 _STORES: Final = frozenset({"STORE_SUBSCR", "STORE_SLICE"})
@@ -97,7 +98,7 @@ def _called(function: FunctionType) -> list[FunctionType] | None:
     values = [*cells.values(), *(v for n, v in function.__globals__.items() if n in names)]
     attributes = names - function.__globals__.keys()
     reached, resolved = _reached(values, attributes)
-    if attributes - resolved - _COMMON - set(dir(hooks.tensor)):
+    if attributes - resolved - _COMMON - set(dir(standard_class())):
         return None
     if not _LOSING.isdisjoint(map(id, reached)):
         return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.ops.infer import is_traced
+from chainrule.ops.recording import is_traced
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import traced_enumerate, traced_range, traced_reversed, traced_zip
 from chainrule.record.syntax.source import SYNTHETIC
