@@ -84,6 +84,9 @@ class Calls:
         def passing(*args: Any, **kwargs: Any) -> Any:
             if any(type(a) is FunctionType for a in args):
                 args = tuple([self.callee(a) if type(a) is FunctionType else a for a in args])
+            for name, value in kwargs.items():
+                if type(value) is FunctionType:
+                    kwargs[name] = self.callee(value)
             return f(*args, **kwargs)
 
         return passing

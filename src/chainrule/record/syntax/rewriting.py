@@ -20,12 +20,20 @@ from chainrule.record.syntax.source import SYNTHETIC
 from chainrule.record.syntax.users import package_of, writes
 
 _modes: Final[dict[tuple[bool, bool, str], Calls]] = {}
-_known: Final[weakref.WeakKeyDictionary[FunctionType, dict[Calls, FunctionType]]] = (
+_known: Final[weakref.WeakKeyDictionary[FunctionType, dict[Calls, Any]]] = (
     weakref.WeakKeyDictionary()
 )
+"""What to run in place of functions, None for themselves.
+
+Functions with a closure are not kept: it may lead back to the function, which would then never die.
+"""
+
 _codes: Final[dict[tuple[CodeType, str, bool], CodeType | None]] = {}
 _products: Final[dict[int, tuple[CodeType, bool]]] = {}
 """Codes that came out of a rewrite, inner ones included, by identity: (code, with control flow)."""
+
+
+_UNKNOWN: Final = object()
 
 
 def rewrite(function: Any, *, arrays: bool, control_flow: bool) -> Any:
@@ -43,10 +51,14 @@ def _rewritten(function: FunctionType, calls: Calls) -> FunctionType:
     by_mode = _known.get(function)
     if by_mode is None:
         by_mode = _known[function] = {}
-    found = by_mode.get(calls)
-    if found is None:
-        found = by_mode[calls] = _new(function, calls)
-    return found
+    found = by_mode.get(calls, _UNKNOWN)
+    if found is _UNKNOWN:
+        found = _new(function, calls)
+        if found is function:
+            by_mode[calls] = None
+        elif function.__closure__ is None:
+            by_mode[calls] = found
+    return function if found is None else found
 
 
 def _new(function: FunctionType, calls: Calls) -> FunctionType:

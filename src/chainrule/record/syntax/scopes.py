@@ -207,7 +207,8 @@ class Scope:
         """Names that a branch or a loop rebinds and that may be unbound before it."""
         inside = [names_of(*_body(n)) for n in whole.nested]
         deeper = [names_of(*_body(m)) for names in inside for m in names.nested]
-        self._captured = set[str]().union(*(n.read | n.stored for n in inside + deeper))
+        # what functions inside, or the one around, may read at any time
+        self._captured = self.nonlocals.union(*(n.read | n.stored for n in inside + deeper))
         self._by_calls = {
             name
             for n in whole.nested
@@ -221,7 +222,7 @@ class Scope:
             if root(p) in self.mine and root(p) not in names.stored
         }
         self._live(function.body, set())
-        self._bound(function.body, set(self.params))
+        self._bound(function.body, self.params | self.nonlocals)
 
     def _state(self, node: Construct, names: Names, live: set[str], before: set[str]) -> None:
         called = (self._by_calls, self._changed_by_calls) if names.calls else (set(), set())

@@ -6,6 +6,7 @@ A variable may be bound or not, and may be a container. What can be an array or 
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -95,6 +96,12 @@ class Shape:
         both = zip(self.static, self.is_dynamic, strict=True)
         return unflatten(self.structure, [next(given) if dynamic else v for v, dynamic in both])
 
+    def holding(self, leaves: list[Any]) -> Shape:
+        """The same with other arrays and numbers in it."""
+        out = copy.copy(self)
+        out.dynamic = leaves
+        return out
+
     def zeros(self) -> list[Any]:
         """Arrays and numbers of these shapes, for where they do not matter."""
         return [np.zeros(np.shape(v), dtype_of(v))[()] for v in self.dynamic]
@@ -115,6 +122,12 @@ def as_dtype(leaf: Any, dtype: Any) -> Any:
     if dtype_of(leaf) == dtype and type(leaf) not in NUMBERS:
         return leaf
     return leaf.astype(dtype) if hasattr(leaf, "astype") else np.asarray(leaf, dtype)[()]
+
+
+def cast(leaf: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """An array or number in a dtype, and in a shape that it broadcasts to."""
+    leaf = as_dtype(leaf, dtype)
+    return leaf if shape_of(leaf) == shape else leaf + np.zeros(shape, dtype)
 
 
 def shape_of(leaf: Any) -> tuple[int, ...]:

@@ -29,10 +29,12 @@ from chainrule.record.syntax.state import (
     Snapshot,
     Undefined,
     as_dtype,
+    cast,
     check_same,
     common_dtype,
     dtype_of,
     refuse_unknown,
+    shape_of,
     values_of,
     write_back,
 )
@@ -82,7 +84,7 @@ class Construct:
         self._bound = [n not in lent for n in self.names]
         self.dropped: set[int] = set()
         self.filling: dict[int, Shape] = {}
-        self.casts: dict[int, list[Any]] = {}
+        self.casts: dict[int, list[tuple[Any, tuple[int, ...]]]] = {}
         self._snapshots = [Snapshot(v) for v in self.start]
 
     # --- the user's variables -----------------------------------------------------------------
@@ -104,14 +106,15 @@ class Construct:
         return [i for i, chosen in enumerate(self.chosen) if chosen and i not in self.dropped]
 
     def cast(self, i: int, leaves: list[Any]) -> list[Any]:
-        """The arrays and numbers of a variable in the dtypes that were found for them."""
+        """The arrays and numbers of a variable in the dtypes and shapes found for them."""
         if i not in self.casts:
             return leaves
-        return [as_dtype(v, dtype) for v, dtype in zip(leaves, self.casts[i], strict=True)]
+        return [cast(v, *to) for v, to in zip(leaves, self.casts[i], strict=True)]
 
     def promote(self, i: int, one: list[Any], other: list[Any]) -> None:
-        """Begin again, with a variable in dtypes that hold both."""
-        self.casts[i] = [common_dtype(a, b) for a, b in zip(one, other, strict=True)]
+        """Begin again, with a variable in dtypes that hold both; numbers in the other's shapes."""
+        both = zip(one, other, strict=True)
+        self.casts[i] = [(common_dtype(a, b), shape_of(a) or shape_of(b)) for a, b in both]
         raise _Again
 
     def attempt(self, run: Callable[[], Any]) -> Any:
@@ -303,9 +306,18 @@ class Carried:
                     construct.filling[i] = now
                     raise _Again
                 continue
+            before = before.holding(construct.cast(i, before.dynamic))
+            self._widen(i, before, now)
             check_same(name, before, now, _LOOP)
-            out += self._in_dtype(i, construct.cast(i, before.dynamic), now.dynamic)
+            out += self._in_dtype(i, before.dynamic, now.dynamic)
         return tuple(out)
+
+    def _widen(self, i: int, before: Shape, now: Shape) -> None:
+        """Carry an array where one number is there before: `s = 0.0`, then `s = s + vector`."""
+        if before.structure == now.structure and len(before.dynamic) == len(now.dynamic):
+            pairs = zip(before.dynamic, now.dynamic, strict=True)
+            if any(shape_of(a) == () != shape_of(b) for a, b in pairs):
+                self.construct.promote(i, before.dynamic, now.dynamic)
 
     def _in_dtype(self, i: int, before: list[Any], now: list[Any]) -> list[Any]:
         """A variable after a pass in the dtypes it had before; wider ones are carried from then on.
