@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import SyntaxUnsupported, TracedValueError, at, user_line
+from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.ops.recording import is_traced
 from chainrule.record.syntax import state
 from chainrule.record.syntax.arrays import as_tensor
@@ -95,7 +95,7 @@ class Helpers(Calls):
         construct = Construct(access, spec, user_line()[1])
         try:
             for_traced(rows, body, going_on, construct)
-        except (TracedValueError, SyntaxUnsupported):
+        except Exception:  # whatever it is, it comes again if the numbers do not help
             return False
         return True
 
@@ -174,6 +174,8 @@ class Helpers(Calls):
             is_traced(index) or (type(index) is tuple and any(map(is_traced, index)))
         ):
             return as_tensor(a)[index]
+        if type(a) is dict and is_traced(index) and index not in a:
+            raise index._value.unknown("a key of a dict")
         return a[index]
 
     def defined(self, value: Any) -> Any:

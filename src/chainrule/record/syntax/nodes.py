@@ -13,7 +13,11 @@ T = TypeVar("T", bound=ast.AST)
 
 def at(node: T, place: ast.AST) -> T:
     """A new node, and all in it that has no place yet, at the place of another."""
-    return ast.fix_missing_locations(ast.copy_location(node, place))
+    ast.copy_location(node, place)
+    for child in ast.iter_child_nodes(node):
+        if not hasattr(child, "lineno"):
+            at(child, place)
+    return node
 
 
 def load(name: str) -> ast.Name:
