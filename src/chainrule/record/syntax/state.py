@@ -7,7 +7,6 @@ A variable may be bound or not, and may be a container. What can be an array or 
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -195,51 +194,6 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 # --- changes in place --------------------------------------------------------------------------
-
-
-class Snapshot:
-    """What an object was, to see whether it was changed in place, and to undo that."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.before = _inside(value)
-
-    def changed(self) -> bool:
-        """Whether the object is not what it was."""
-        now = _inside(self.value)
-        if type(self.before) is not type(now):
-            return True
-        if isinstance(now, list):
-            return len(now) != len(self.before) or any(
-                a is not b for a, b in zip(now, self.before, strict=True)
-            )
-        return bool(now != self.before)
-
-    def undo(self) -> None:
-        """Make the object what it was."""
-        value = self.value
-        if not self.changed():
-            return
-        if isinstance(value, Variable):
-            value._value, value._node = self.before
-        elif isinstance(value, list):
-            value[:] = self.before
-        elif isinstance(value, dict):
-            value.clear()
-            value.update(zip(self.before[::2], self.before[1::2], strict=True))
-        elif isinstance(value, set | deque):
-            value.clear()
-            (value.update if isinstance(value, set) else value.extend)(self.before)
-
-
-def _inside(value: Any) -> Any:
-    if isinstance(value, Variable):
-        return [value._value, value._node]
-    if isinstance(value, list | deque | set):
-        return list(value)
-    if isinstance(value, dict):
-        return [part for item in value.items() for part in item]
-    return None
 
 
 def refuse_unknown(name: str, value: Any) -> None:

@@ -22,11 +22,11 @@ from chainrule.ops.complaints import NUMBERS
 from chainrule.record.syntax.canonical import RESULT
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import Rows, Stacked, Steps
+from chainrule.record.syntax.snapshot import Snapshot
 from chainrule.record.syntax.source import SYNTHETIC
 from chainrule.record.syntax.state import (
     KEEP,
     Shape,
-    Snapshot,
     Undefined,
     as_dtype,
     cast,
@@ -140,14 +140,14 @@ class Construct:
         for i, snapshot in enumerate(self._snapshots):
             # one that is in the state was replaced by another, which the part was free to change
             if not self.chosen[i] and snapshot.changed():
-                if isinstance(snapshot.value, Variable | list | dict):
+                if isinstance(snapshot.value, Variable | np.ndarray | list | dict):
                     self.chosen[i] = True
                     self.changed |= {self.names[i]}
                     raise _Again
                 raise SyntaxUnsupported(
                     f"{self.names[i]!r}, a {type(snapshot.value).__name__}, is changed in place "
-                    "where that depends on a traced value; use an array, a list or a dict"
-                    + at(user_line())
+                    "where that depends on a traced value; change an array, a list or a dict, or "
+                    "return the new value" + at(user_line())
                 )
         return self.get()
 
