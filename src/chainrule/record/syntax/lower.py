@@ -38,9 +38,6 @@ from chainrule.record.syntax.nodes import (
 from chainrule.record.syntax.scopes import Construct, Scope, State, names_of, parameters
 from chainrule.record.syntax.source import SYNTHETIC, Definition
 
-_FRAMES = frozenset({"locals", "vars", "dir", "eval", "exec"})
-"""Functions that look into the frame of who calls them, which a branch does not have."""
-
 _SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await)
 _UNMOVABLE = (*_SUSPENDING, ast.NamedExpr)
 """Expressions that cannot be moved into a function of their own."""
@@ -82,7 +79,7 @@ def _unmovable(node: Definition) -> str | None:
     if any(isinstance(n, _SUSPENDING) for n in own):
         return "a generator"
     for n in own:
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in _FRAMES:
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and _looks_around(n, n.func.id):
             return f"a function that calls {n.func.id}()"
         if isinstance(n, ast.TryStar):
             return "a function with except*"
@@ -98,6 +95,11 @@ def _declarations(scope: Scope, node: ast.FunctionDef) -> list[ast.stmt]:
         return []
     bind = ast.Assign([store(n) for n in names], ast.Constant(None))
     return [at(ast.If(ast.Constant(False), [bind], []), node)]
+
+
+def _looks_around(call: ast.Call, name: str) -> bool:
+    """Whether a call looks into the frame it is made in, which a branch does not have whole."""
+    return name in ("locals", "eval", "exec") or (name in ("vars", "dir") and not call.args)
 
 
 class _Lowering(ast.NodeTransformer):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from chainrule.record.syntax.source import SYNTHETIC
+from chainrule.record.syntax.source import SYNTHETIC, defined
 
 T = TypeVar("T", bound=ast.AST)
 
@@ -66,7 +66,10 @@ def function(name: str, params: Iterable[str], body: list[ast.stmt]) -> ast.Func
         kw_defaults=[],
         defaults=[],
     )
-    return ast.FunctionDef(name=name, args=args, body=body, decorator_list=[])
+    made: ast.FunctionDef = defined(
+        ast.FunctionDef(name=name, args=args, body=body, decorator_list=[])
+    )
+    return made
 
 
 def path_tree(path: str, ctx: ast.expr_context) -> ast.expr:

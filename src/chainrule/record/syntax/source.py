@@ -140,10 +140,14 @@ def assemble(node: Definition, located: Located, function: FunctionType, helper:
     names = [ast.arg(n) for n in dict.fromkeys((*code.co_freevars, helper))]
     made: ast.stmt = ast.Return(node) if isinstance(node, ast.Lambda) else node
     no_args = ast.arguments(posonlyargs=[], args=names, kwonlyargs=[], kw_defaults=[], defaults=[])
-    plan: ast.stmt = ast.FunctionDef(name=_PLAN, args=no_args, body=[made], decorator_list=[])
+    plan: ast.stmt = defined(
+        ast.FunctionDef(name=_PLAN, args=no_args, body=[made], decorator_list=[])
+    )
     if located.class_name is not None:
-        plan = ast.ClassDef(
-            name=located.class_name, bases=[], keywords=[], body=[plan], decorator_list=[]
+        plan = defined(
+            ast.ClassDef(
+                name=located.class_name, bases=[], keywords=[], body=[plan], decorator_list=[]
+            )
         )
     module = ast.Module(body=[plan], type_ignores=[])
     ast.copy_location(plan, node)
@@ -152,6 +156,12 @@ def assemble(node: Definition, located: Located, function: FunctionType, helper:
     while compiled.co_name != _PLAN:
         compiled = _child(compiled)
     return _renamed(_child(compiled), code.co_name, code.co_qualname)
+
+
+def defined(node: Any) -> Any:
+    """A new definition, with the field that Python 3.12 has besides."""
+    node.type_params = []
+    return node
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:
@@ -216,5 +226,4 @@ def bare(node: Definition) -> None:
     if not isinstance(node, ast.Lambda):
         node.decorator_list = []
         node.returns = None
-        if hasattr(node, "type_params"):  # since 3.12
-            node.type_params = []
+        defined(node)

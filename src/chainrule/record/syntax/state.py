@@ -20,7 +20,7 @@ from chainrule.record.syntax.canonical import RESULT
 from chainrule.record.trees import Structure, flatten, unflatten
 
 _SLOTS: Final = (
-    "call", "getattr", "getitem", "setitem", "iter", "len", "bool", "float", "int", "index",
+    "call", "getitem", "setitem", "iter", "len", "bool", "float", "int", "index",
     "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg",
     "lt", "le", "gt", "ge", "matmul", "rmatmul", "mod", "rmod", "floordiv", "rfloordiv", "abs",
     "iadd", "isub", "imul", "itruediv",
@@ -47,8 +47,7 @@ def _use(self: Undefined, *args: Any) -> Any:
 
 
 for _slot in _SLOTS:
-    if _slot != "getattr":
-        setattr(Undefined, f"__{_slot}__", _use)
+    setattr(Undefined, f"__{_slot}__", _use)
 
 UNSET: Final = Undefined(RESULT, "nothing was returned")
 KEEP: Final = object()

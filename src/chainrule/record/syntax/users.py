@@ -9,6 +9,8 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
+import itertools
+import sys
 import weakref
 from collections.abc import Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -22,7 +24,7 @@ from chainrule.record.syntax.arrays import CREATORS, GATHERING, MATH
 from chainrule.record.syntax.source import codes
 
 _STORES: Final = frozenset({"STORE_SUBSCR", "STORE_SLICE"})
-_LOCALS: Final = frozenset({"LOAD_FAST", "LOAD_DEREF", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"})
+_LOCALS: Final = ("LOAD_FAST", "LOAD_DEREF")
 
 
 @functools.cache
@@ -115,14 +117,13 @@ def _stores(code: CodeType) -> bool:
 
 
 def _called_locals(code: CodeType) -> Iterator[str]:
-    """Local variables that are called: a null is pushed beside them, before or after by version."""
-    before = None
-    for i in dis.get_instructions(code):
-        if before is not None:
-            for null, load in ((before, i), (i, before)):
-                if null.opname == "PUSH_NULL" and load.opname in _LOCALS:
-                    yield load.argval
-        before = i
+    """Local variables that are called: a null is pushed before them, since 3.13 after them."""
+    instructions = list(dis.get_instructions(code))
+    for first, second in itertools.pairwise(instructions):
+        load, null = (first, second) if sys.version_info >= (3, 13) else (second, first)
+        if null.opname == "PUSH_NULL" and any(name in load.opname for name in _LOCALS):
+            found = load.argval  # two names where one instruction loads both
+            yield from (found,) if isinstance(found, str) else found
 
 
 def _is_full(cell: Any) -> bool:
