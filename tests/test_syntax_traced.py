@@ -191,6 +191,17 @@ def _mapped(f: Any, x: Any) -> Any:
     return sum(map(f, [x, 2 * x]))
 
 
+def rows_of_a_matrix(x: Any) -> Any:
+    a, parts = np.zeros((4, 4)), [[x, 1.0], [2.0, 3.0]]
+    for i in range(int(x)):
+        a[i, :] += x
+        a[:, i] *= 2
+        a[i][1] = 7.0
+        a[i][2:] += 1.0
+        parts[1][0] += i
+    return a * parts[1][0]
+
+
 def memory_changed_by_a_call(x: Any) -> Any:
     y, parts = np.zeros(2), {"a": np.ones(2)}
     if x > 1:
@@ -215,7 +226,7 @@ def closures(x: Any) -> Any:
 PROGRAMS = [
     early, newton, filled, filled_by_a_loop, rows, looked_up, seen_under_another_name, broken_off,
     found_in_a_loop, integer_or_not, zipped, matrices, sorted_in_place, grows_to_an_array, by_calls,
-    by_methods, by_our_functions, memory_changed_by_a_call, closures,
+    by_methods, by_our_functions, rows_of_a_matrix, memory_changed_by_a_call, closures,
 ]  # fmt: skip
 
 
@@ -458,6 +469,13 @@ def array_of_others_lent(x: Any) -> Any:
     return x
 
 
+def row_that_changes(x: Any) -> Any:
+    a = x * np.ones((2, 3))
+    for row in a:
+        row[0] = 5.0
+    return a
+
+
 def of_several(x: Any) -> Any:
     if x * np.ones(2) > 0:
         return x
@@ -492,6 +510,7 @@ REFUSED = {
     method_that_changes: r"'c', a Counter, is changed in place",
     method_that_changes_memory: r"'c', a Counter, is changed in place",
     array_of_others_lent: r"made elsewhere",
+    row_that_changes: r"a row of the array(.|\n)*range\(len\(a\)\)",
     of_several: r"shape \[2\] is not one truth value",
     not_whole: r"range\(\)(.|\n)*int\(",
 }

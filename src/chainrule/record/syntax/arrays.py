@@ -213,6 +213,24 @@ class Foreign:
             )
 
 
+class Slot:
+    """`a[index]` to be assigned into, for an index that is traced: taken out, changed, put back."""
+
+    __slots__ = ("_array", "_index")
+
+    def __init__(self, array: Any, index: Any) -> None:
+        self._array = Foreign(array) if type(array) is np.ndarray else array
+        self._index = index
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._array[self._index][index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        inner = self._array[self._index]
+        inner[index] = value
+        self._array[self._index] = inner
+
+
 def is_live(x: Any) -> bool:
     """Whether a value has a derivative, or no numbers yet: what no NumPy array can hold."""
     return isinstance(x, Variable) and (x._node is not None or type(x._value) is Abstract)

@@ -15,19 +15,13 @@ import numpy as np
 from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.ops.recording import is_traced
 from chainrule.record.syntax import state
-from chainrule.record.syntax.arrays import as_tensor
+from chainrule.record.syntax.arrays import Slot, as_tensor
+from chainrule.record.syntax.branches import branch
 from chainrule.record.syntax.calls import Calls
+from chainrule.record.syntax.loops import for_traced, while_traced
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import Rows, Steps, rows_of
-from chainrule.record.syntax.tracing import (
-    Construct,
-    Part,
-    Spec,
-    branch,
-    for_traced,
-    in_traced_part,
-    while_traced,
-)
+from chainrule.record.syntax.tracing import Construct, Part, Spec, in_traced_part
 from chainrule.record.syntax.values import OPERATORS, conjunction, disjunction, negated
 
 Thunk = Callable[[], Any]
@@ -170,13 +164,15 @@ class Helpers(Calls):
 
     def item(self, a: Any, index: Any) -> Any:
         """`a[index]`; arrays and lists of numbers take a traced index as well."""
-        if type(a) in _SEQUENCES and (
-            is_traced(index) or (type(index) is tuple and any(map(is_traced, index)))
-        ):
+        if type(a) in _SEQUENCES and _has_traced(index):
             return as_tensor(a)[index]
         if type(a) is dict and is_traced(index) and index not in a:
             raise index._value.unknown("a key of a dict")
         return a[index]
+
+    def part(self, a: Any, index: Any) -> Any:
+        """The `a[index]` of `a[index][j] = v`, which shows no memory where the index is traced."""
+        return Slot(a, index) if _has_traced(index) else self.assignable(a[index])
 
     def defined(self, value: Any) -> Any:
         """A variable's value, unless it may have none."""
@@ -219,6 +215,10 @@ class Helpers(Calls):
             control_flow.check(test, message)
             return True
         return test
+
+
+def _has_traced(index: Any) -> bool:
+    return is_traced(index) or (type(index) is tuple and any(map(is_traced, index)))
 
 
 def _steps(numbers: range) -> Steps:

@@ -302,9 +302,16 @@ class _Lowering(ast.NodeTransformer):
         return node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        """`a[i] = v`."""
+        """`a[i] = v`, and `a[i]` where i may be traced."""
+        stored = isinstance(node.ctx, ast.Store)
+        if stored and isinstance(node.value, ast.Subscript) and not _is_fixed(node.value.slice):
+            inner = node.value
+            args = [self.visit(inner.value), self.visit(_index(inner.slice))]
+            node.value = at(helper("part", args), inner)
+            node.slice = self.visit(node.slice)
+            return node
         self.generic_visit(node)
-        if isinstance(node.ctx, ast.Store):
+        if stored:
             node.value = at(helper("assignable", [node.value]), node.value)
         elif isinstance(node.ctx, ast.Load) and not _is_fixed(node.slice):
             return at(helper("item", [node.value, _index(node.slice)]), node)
