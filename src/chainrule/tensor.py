@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy as copying
 import operator
 import sys
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from opcode import opmap
 from types import FrameType
@@ -19,7 +20,7 @@ from chainrule import dispatch
 from chainrule.arraylike import ArrayLike
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
 from chainrule.graph.hooks import Handle, add_hook, retain
-from chainrule.graph.node import Abstract, Leaf, Spec, Variable
+from chainrule.graph.node import Abstract, Leaf, Spec, Variable, transforming
 from chainrule.graph.writes import owner
 from chainrule.ops import (
     contraction,
@@ -477,8 +478,21 @@ class Tensor(ArrayLike):
                 + at(user_line())
             )
 
+    def _refuse_number(self, kind: str) -> None:
+        """Raise where a function given to a transform asks for the number of what it differentiates
+        by: `math.sin(x)` would end the derivative there, silently.
+        """
+        if self._node is not None and transforming and get_ident() in transforming:
+            raise GraphError(
+                f"{kind}() of a tensor that is being differentiated (as functions of Python's math "
+                "module and other libraries call it) would lose its derivative silently; use the "
+                "function of NumPy or chainrule of that name, or `.item()` if the number is meant "
+                "as a constant" + at(user_line())
+            )
+
     def __float__(self) -> float:
         self._refuse_assignment(sys._getframe(1))
+        self._refuse_number("float")
         return float(self._number("float"))
 
     def __int__(self) -> int:
@@ -487,6 +501,7 @@ class Tensor(ArrayLike):
 
     def __complex__(self) -> complex:
         self._refuse_assignment(sys._getframe(1))
+        self._refuse_number("complex")
         return complex(self._number("complex"))
 
     def __bool__(self) -> bool:

@@ -45,6 +45,13 @@ REAL = (
 """Other rows that one library or both do not compute, or differentiate, of complex operands."""
 
 NO_PEER: dict[str, str] = {
+    "at_index": "indices that are operands, of a traced graph",
+    "cond": "control flow holds graphs; tests/test_control_flow.py",
+    "custom": "results with a rule of the user's",
+    "deferred": "rules that look at values, of a traced graph",
+    "last_writers": "a part of the derivative of an assignment",
+    "scan": "control flow holds graphs; tests/test_control_flow.py",
+    "while_loop": "control flow holds graphs; tests/test_control_flow.py",
     "append": NUMPYS,
     "divmod": "PyTorch has no such function; floor_divide and remainder are compared",
     "vander": "PyTorch's raises when it is differentiated",

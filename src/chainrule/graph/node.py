@@ -34,6 +34,9 @@ paused: Final[set[int]] = set()
 hooked: Final[set[int]] = set()
 """Orders of the nodes with hooks. Nearly always empty, so that walks pay one load for it."""
 
+transforming: Final[dict[int, int]] = {}
+"""Threads that run the function of a transform (`grad` and its like), and how many levels deep."""
+
 
 class Node:
     """One recorded operation: op(inputs; params), and the values its derivative rules keep."""

@@ -8,20 +8,34 @@ something (an enclosing transform's variable) stays a Tensor whatever the argume
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ArgumentError, DtypeError, ShapeError, at, user_line
-from chainrule.graph.node import Leaf, Variable
+from chainrule.graph.node import Leaf, Variable, transforming
 from chainrule.graph.switch import Record
 from chainrule.ops.complaints import NUMBERS, describe
 from chainrule.ops.recording import is_traced, marked, standard_class, wrapped, zeros_like
+from chainrule.record.syntax import rewrite
+from chainrule.record.trace import is_tracing
 from chainrule.record.trees import LEAF, Structure, flatten, tree_map, unflatten
 
 Argnums = int | Sequence[int] | None
 Argnames = str | Sequence[str] | None
+
+
+def prepared(f: Callable[..., Any]) -> Callable[..., Any]:
+    """f with NumPy's arrays assignable, and under a trace with Python's own loops and branches."""
+    eager = rewrite(f, arrays=True, control_flow=False)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        g = rewrite(f, arrays=True, control_flow=True) if is_tracing() else eager
+        return g(*args, **kwargs)
+
+    return call
 
 
 class Chosen:
@@ -76,8 +90,16 @@ class Chosen:
                 args[place] = part
             else:
                 kwargs = {**kwargs, place: part}
-        with Record():
-            return function(*args, **kwargs)
+        ident = get_ident()
+        transforming[ident] = transforming.get(ident, 0) + 1
+        try:
+            with Record():
+                return function(*args, **kwargs)
+        finally:
+            if transforming[ident] == 1:
+                del transforming[ident]
+            else:
+                transforming[ident] -= 1
 
     def out(self, derivatives: Sequence[Any]) -> Any:
         """Derivatives by each leaf, nested like the chosen arguments."""

@@ -11,6 +11,7 @@ from chainrule.transforms.arguments import (
     Argnums,
     Chosen,
     full,
+    prepared,
     retire,
     scalar_of,
     with_aux,
@@ -39,10 +40,11 @@ def value_and_grad(
     >>> cr.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
+    function = prepared(f)
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        return _evaluated("value_and_grad", f, args, kwargs, argnums, argnames, has_aux)
+        return _evaluated("value_and_grad", function, args, kwargs, argnums, argnames, has_aux)
 
     return value_and_gradient
 
@@ -64,10 +66,11 @@ def grad(
     >>> cr.grad(cr.grad(np.sin))(np.pi / 2)
     np.float64(-1.0)
     """
+    function = prepared(f)
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, g = _evaluated("grad", f, args, kwargs, argnums, argnames, has_aux)
+        value, g = _evaluated("grad", function, args, kwargs, argnums, argnames, has_aux)
         return (g, value[1]) if has_aux else g
 
     return gradient

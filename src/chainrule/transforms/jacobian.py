@@ -15,7 +15,15 @@ from chainrule.ops.movement import moveaxis, reshape
 from chainrule.ops.recording import wrapped, zeros_like
 from chainrule.record.trace import trace
 from chainrule.record.trees import unflatten
-from chainrule.transforms.arguments import Argnames, Argnums, Chosen, results_of, retire, with_aux
+from chainrule.transforms.arguments import (
+    Argnames,
+    Argnums,
+    Chosen,
+    prepared,
+    results_of,
+    retire,
+    with_aux,
+)
 from chainrule.transforms.walks import is_free, pull, push
 
 MODES = ("auto", "forward", "reverse")
@@ -45,9 +53,11 @@ def jacobian(
             f"jacobian: mode={mode!r} is none of {', '.join(map(repr, MODES))}" + at(user_line())
         )
 
+    function = prepared(f)
+
     @functools.wraps(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        return evaluated("jacobian", f, args, kwargs, argnums, argnames, has_aux, mode)
+        return evaluated("jacobian", function, args, kwargs, argnums, argnames, has_aux, mode)
 
     return jacobian_of
 

@@ -13,6 +13,7 @@ from chainrule.transforms.arguments import (
     Chosen,
     cotangents_like,
     full,
+    prepared,
     results_of,
     retire,
     with_aux,
@@ -36,7 +37,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = F
     chosen = Chosen.all_of("jvp", primals)
     given = flatten_like(tangents, chosen.structure, "jvp", "the container of tangents")
     fresh = chosen.fresh()
-    out, aux = with_aux("jvp", chosen.call(f, fresh), has_aux)
+    out, aux = with_aux("jvp", chosen.call(prepared(f), fresh), has_aux)
     ys, structure = results_of("jvp", out, chosen.cls)
     found, free = push(ys, fresh, cotangents_like("jvp", "a tangent", given, fresh), chosen.cls)
     retire(fresh)
@@ -56,7 +57,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     """
     chosen = Chosen.all_of("linearize", primals)
     fresh = chosen.fresh()
-    ys, structure = results_of("linearize", chosen.call(f, fresh), chosen.cls)
+    ys, structure = results_of("linearize", chosen.call(prepared(f), fresh), chosen.cls)
     free = is_free(ys, fresh)
 
     def pushed(*tangents: Any) -> list[Any]:

@@ -10,6 +10,7 @@ from chainrule.transforms.arguments import (
     Chosen,
     cotangents_like,
     full,
+    prepared,
     results_of,
     retire,
     with_aux,
@@ -30,7 +31,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     chosen = Chosen.all_of("vjp", primals)
     fresh = chosen.fresh()
-    out, aux = with_aux("vjp", chosen.call(f, fresh), has_aux)
+    out, aux = with_aux("vjp", chosen.call(prepared(f), fresh), has_aux)
     ys, structure = results_of("vjp", out, chosen.cls)
     free = is_free(ys, fresh)
 

@@ -15,7 +15,7 @@ from chainrule.ops.movement import broadcast_to, moveaxis
 from chainrule.ops.recording import wrapped
 from chainrule.record.trace import trace
 from chainrule.record.trees import Structure, flatten, unflatten
-from chainrule.transforms.arguments import as_operand, class_of, results_of, returned
+from chainrule.transforms.arguments import as_operand, class_of, prepared, results_of, returned
 
 Axes = Any
 """An axis, None, or a container of them that is nested like the arguments' outer levels."""
@@ -45,6 +45,7 @@ def vmap(
     >>> cr.vmap(cr.grad(lambda x, a: np.sin(a * x)), in_axes=(0, None))(np.zeros(3), 2.0)
     array([2., 2., 2.])
     """
+    function = prepared(f)
 
     @functools.wraps(f)
     def on_batch(*args: Any, **kwargs: Any) -> Any:
@@ -60,7 +61,7 @@ def vmap(
             for k, t in zip(places, tensors, strict=True):
                 inside[k] = t
             call_args, call_kwargs = unflatten(structure, inside)
-            found, nested = results_of("vmap", f(*call_args, **call_kwargs), cls)
+            found, nested = results_of("vmap", function(*call_args, **call_kwargs), cls)
             shape.append(nested)
             return found
 
