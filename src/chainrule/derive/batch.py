@@ -32,7 +32,8 @@ def batch(
         if any(carried):
             carrying.add(node)
         if any(carried) and node.op not in SELECT:  # which know no axes
-            known[node] = run_batched(node.op, size, values, carried, node.params)
+            assert node.saved is not None
+            known[node] = run_batched(node.op, size, values, carried, node.params, node.saved[0])
         else:
             known[node] = again(node, values)
     results, whether = [], []
