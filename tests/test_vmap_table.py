@@ -21,15 +21,9 @@ DIFFERENTIABLE = [n for n in ROWS if TABLE[n].differentiable]
 
 UNTRACEABLE = {
     "nonzero", "argwhere", "flatnonzero", "unique_values", "unique_counts", "unique_inverse",
-    "unique_all", "unique", "compress", "extract",
+    "unique_all", "unique", "compress", "extract", "fftfreq", "rfftfreq",
 }  # fmt: skip
 """Rows whose results have a shape that depends on values: they cannot be traced."""
-
-NUMBERS_NEEDED = {
-    "matrix_norm": "the largest or smallest singular value is chosen by numbers",
-    "norm": "as matrix_norm",
-    "condition_number": "as matrix_norm",
-}
 
 ONE_BY_ONE = {
     "deferred": "a Python function of numbers, which knows no batch",

@@ -6,36 +6,75 @@ What depends on a batched argument has the batch as its first axis; what does no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+
+from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.graph.graph import Graph, operands
-from chainrule.graph.node import Node
+from chainrule.graph.node import Node, Variable
 from chainrule.ops.batching import run_batched
-from chainrule.ops.recording import SELECT
+from chainrule.ops.recording import SELECT, is_traced
 from chainrule.ops.replay import again, given
+from chainrule.ops.table import TABLE, Operation
+
+Outputs = tuple[list[Any], list[bool]]
+"""Outputs, and which of them have the batch as their first axis."""
+
+STRONG: Final = TABLE["strong_multiply"], TABLE["strong_contraction"]
+"""Products of a derivative, in which zero times infinity is zero."""
 
 
-def batch(
-    graph: Graph, arguments: Sequence[Any], moved: Sequence[bool], size: int
-) -> tuple[list[Any], list[bool]]:
+def batch(graph: Graph, arguments: Sequence[Any], moved: Sequence[bool], size: int) -> Outputs:
     """Outputs for arguments, those marked in `moved` having the batch as their first axis, and
     which of the outputs have it.
+
+    The strong products of a derivative are plain ones at first, as in `derive.reverse`: only if
+    zero meets infinity there, or a NaN comes out, the graph is run with strong ones.
     """
+    if not any(node.op in STRONG for node in graph.nodes):
+        return _walk(graph, arguments, moved, size, strong=True)
+    if not any(map(is_traced, arguments)):
+        token = enter(INVALID_RAISES)
+        try:
+            results, carried = _walk(graph, arguments, moved, size, strong=False)
+            if not any(map(_unknown_or_nan, results)):
+                return results, carried
+        except FloatingPointError:
+            pass
+        finally:
+            leave(token)
+    with quiet():
+        return _walk(graph, arguments, moved, size, strong=True)
+
+
+def _unknown_or_nan(x: Any) -> bool:
+    value = x._value if isinstance(x, Variable) else x
+    return is_traced(x) or (value.dtype.kind in "fc" and bool(np.isnan(value).any()))
+
+
+def _walk(
+    graph: Graph, arguments: Sequence[Any], moved: Sequence[bool], size: int, strong: bool
+) -> Outputs:
     known: dict[Node, Any] = dict(zip(graph.inputs, arguments, strict=True))
     carrying: set[Node] = {n for n, m in zip(graph.inputs, moved, strict=True) if m}
     cls = graph.cls
     for node in graph.nodes:
-        values, carried = [], []
+        values, carried, any_carried = [], [], False
         for n, v in operands(node):
             values.append(given(cls, n, v, known))
-            carried.append(n is not None and n in carrying)
-        if any(carried):
-            carrying.add(node)
-        if any(carried) and node.op not in SELECT:  # which know no axes
-            assert node.saved is not None
-            known[node] = run_batched(node.op, size, values, carried, node.params, node.saved[0])
-        else:
+            carried.append(m := n is not None and n in carrying)
+            any_carried = any_carried or m
+        row, params = node.op, node.params
+        if not any_carried or row in SELECT:  # which know no axes
             known[node] = again(node, values)
+        else:
+            if not strong and row in STRONG:
+                row, params = _plain(row, params)
+            assert node.saved is not None
+            known[node] = run_batched(row, size, values, carried, params, node.saved[0])
+        if any_carried:
+            carrying.add(node)
     results, whether = [], []
     for out in graph.outputs:
         n = out._node
@@ -51,3 +90,10 @@ def carried(graph: Graph, moved: Sequence[bool]) -> list[bool]:
         if any(n in carrying for n in node.inputs):
             carrying.add(node)
     return [out._node in carrying for out in graph.outputs]
+
+
+def _plain(row: Operation, params: Any) -> tuple[Operation, Any]:
+    """The plain product in place of a strong one."""
+    if row is STRONG[0]:
+        return TABLE["multiply"], {}
+    return params["row"], params["params"]

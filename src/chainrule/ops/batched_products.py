@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.ops.batched import MANY, Params, aligned, dimensions, rank
 from chainrule.ops.hot import careful
 from chainrule.ops.recording import general
+from chainrule.ops.strong import strong_products
 from chainrule.ops.table import TABLE
 
 
@@ -31,14 +32,8 @@ def multiplied(row: Any, operands: Sequence[Any], params: Params) -> Any:
 def strong(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Params) -> Any:
     """`strong_contraction`: the rule of the row in it, asked for strong products."""
     inner = params["row"]
-    ident = get_ident()
-    nested = ident in careful
-    careful.add(ident)
-    try:
+    with strong_products():
         return inner.batch(inner, size, operands, moved, params["params"])
-    finally:
-        if not nested:
-            careful.discard(ident)
 
 
 # --- matrix products -----------------------------------------------------------------------------

@@ -33,6 +33,8 @@ def run_batched(
     """The result of a row on a batch, the batch as first axis; `specs` are shape and dtype of what
     one example gives, a tuple of them for several results.
     """
+    if not size:
+        return _nothing(specs)
     if row.kind == "elementwise":
         return general(row, aligned(operands, moved), params)
     if row.batch is not None:
@@ -42,20 +44,22 @@ def run_batched(
     if row.name not in _said:
         _said.add(row.name)
         log.warning("%s has no rule for a batch: it runs on one example after the other", row.name)
-    return one_by_one(row, size, operands, moved, params, specs)
+    return one_by_one(row, size, operands, moved, params)
 
 
 _said: set[str] = set()
 """Rows whose lack of a rule was logged."""
 
 
+def _nothing(specs: Any) -> Any:
+    """The result for a batch without examples."""
+    if isinstance(specs, tuple):
+        return tuple(map(_nothing, specs))
+    return np.zeros((0, *specs.shape), specs.dtype)
+
+
 def one_by_one(
-    row: Any,
-    size: int,
-    operands: Sequence[Any],
-    moved: Sequence[bool],
-    params: dict[str, Any],
-    specs: Any,
+    row: Any, size: int, operands: Sequence[Any], moved: Sequence[bool], params: dict[str, Any]
 ) -> Any:
     """The row on each example by itself, and the results stacked."""
     results = [
@@ -66,8 +70,6 @@ def one_by_one(
         )
         for k in range(size)
     ]
-    if not isinstance(specs, tuple):
-        return stack(results) if size else np.zeros((0, *specs.shape), specs.dtype)
-    if not size:
-        return tuple(np.zeros((0, *s.shape), s.dtype) for s in specs)
-    return tuple(stack(part) for part in zip(*results, strict=True))
+    if isinstance(results[0], tuple):
+        return tuple(stack(part) for part in zip(*results, strict=True))
+    return stack(results)

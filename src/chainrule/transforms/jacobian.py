@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.batch import batch
-from chainrule.errors import ArgumentError, at, user_line
+from chainrule.errors import ArgumentError, TracedValueError, at, user_line
 from chainrule.graph.node import Spec, Variable
+from chainrule.ops.joining import stack
 from chainrule.ops.movement import moveaxis, reshape
 from chainrule.ops.recording import wrapped, zeros_like
 from chainrule.record.trace import trace
@@ -157,7 +158,11 @@ def _batched(
             zeros_like(o) if g is None else g for g, o in zip(function(seed), outs, strict=True)
         ]
 
-    graph = trace(whole, [spec], cls, "jacobian")
+    try:
+        graph = trace(whole, [spec], cls, "jacobian")
+    except TracedValueError:  # of a rule that looks at numbers
+        units = [whole(wrapped(cls, seeds._value[k], None)) for k in range(size)]
+        return [stack(parts) for parts in zip(*units, strict=True)]
     found, carried = batch(graph, [seeds], [True], size)
     return [
         g if c else wrapped(cls, np.zeros((size, *o.shape), o.dtype), None)
