@@ -158,12 +158,14 @@ def _batched(
             zeros_like(o) if g is None else g for g, o in zip(function(seed), outs, strict=True)
         ]
 
+    found: Sequence[Any]
     try:
         graph = trace(whole, [spec], cls, "jacobian")
+        found, carried = batch(graph, [seeds], [True], size)
     except TracedValueError:  # of a rule that looks at numbers
         units = [whole(wrapped(cls, seeds._value[k], None)) for k in range(size)]
-        return [stack(parts) for parts in zip(*units, strict=True)]
-    found, carried = batch(graph, [seeds], [True], size)
+        found = [stack(parts) for parts in zip(*units, strict=True)] or outs
+        carried = [bool(size)] * len(outs)
     return [
         g if c else wrapped(cls, np.zeros((size, *o.shape), o.dtype), None)
         for g, c, o in zip(found, carried, outs, strict=True)
