@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.derive.entries import Entries, on_entries, whole
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Node, Variable
@@ -27,7 +28,7 @@ STRONG: Final = TABLE["strong_multiply"], TABLE["strong_contraction"]
 
 def batch(graph: Graph, arguments: Sequence[Any], moved: Sequence[bool], size: int) -> Outputs:
     """Outputs for arguments, those marked in `moved` having the batch as their first axis, and
-    which of the outputs have it.
+    which of the outputs have it. An argument may be `Entries`, where operands are plain.
 
     The strong products of a derivative are plain ones at first, as in `derive.reverse`: only if
     zero meets infinity there, or a NaN comes out, the graph is run with strong ones.
@@ -59,6 +60,7 @@ def _walk(
     known: dict[Node, Any] = dict(zip(graph.inputs, arguments, strict=True))
     carrying: set[Node] = {n for n, m in zip(graph.inputs, moved, strict=True) if m}
     cls = graph.cls
+    few = any(type(x) is Entries for x in arguments)
     for node in graph.nodes:
         values, carried, any_carried = [], [], False
         for n, v in operands(node):
@@ -66,19 +68,29 @@ def _walk(
             carried.append(m := n is not None and n in carrying)
             any_carried = any_carried or m
         row, params = node.op, node.params
+        if any_carried and few:
+            found = _with_entries(row, values, params, strong)
+            if found is not NotImplemented:
+                known[node] = found
+                carrying.add(node)
+                continue
         if not any_carried or row in SELECT:  # which know no axes
             known[node] = again(node, values)
         else:
             if not strong and row in STRONG:
                 row, params = _plain(row, params)
             assert node.saved is not None
-            known[node] = run_batched(row, size, values, carried, params, node.saved[0])
+            spec = node.saved[0]
+            y = run_batched(row, size, values, carried, params, spec)
+            if type(y) is not tuple and y.dtype is not spec.dtype and _is_other(y.dtype, spec):
+                y = y.astype(spec.dtype)  # promotion may depend on the number of dimensions
+            known[node] = y
         if any_carried:
             carrying.add(node)
     results, whether = [], []
     for out in graph.outputs:
         n = out._node
-        results.append(known[n] if n is not None and n in known else out)
+        results.append(whole(known[n]) if n is not None and n in known else out)
         whether.append(n is not None and n in carrying)
     return results, whether
 
@@ -90,6 +102,22 @@ def carried(graph: Graph, moved: Sequence[bool]) -> list[bool]:
         if any(n in carrying for n in node.inputs):
             carrying.add(node)
     return [out._node in carrying for out in graph.outputs]
+
+
+def _with_entries(row: Any, values: list[Any], params: Any, strong: bool) -> Any:
+    """The result where operands are entries, or NotImplemented, and then they are arrays after."""
+    if not any(type(v) is Entries for v in values):
+        return NotImplemented
+    if not strong and row in STRONG:
+        row, params = _plain(row, params)
+    found = on_entries(row, values, params)
+    if found is NotImplemented:
+        values[:] = map(whole, values)
+    return found
+
+
+def _is_other(dtype: Any, spec: Any) -> bool:
+    return bool(dtype != spec.dtype and dtype.kind == spec.dtype.kind)
 
 
 def _plain(row: Operation, params: Any) -> tuple[Operation, Any]:

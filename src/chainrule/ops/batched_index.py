@@ -187,7 +187,7 @@ def _read_shared(x: Any, parts: Parts, own: Sequence[int]) -> Any:
 
 def _example(row: Any, x: Any, moved: bool, params: Params) -> tuple[int, ...]:
     """Shape of one example of the array that is indexed."""
-    return tuple(params["shape"]) if row.name == "put" else tuple(x.shape[moved:])
+    return tuple(params["shape"]) if row.name == "put" else tuple(x.shape[int(moved) :])
 
 
 def _run(
@@ -237,7 +237,7 @@ def taken(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Para
 
 
 def _size(x: Any, moved: bool) -> int:
-    return math.prod(x.shape[moved:])
+    return math.prod(x.shape[int(moved) :])
 
 
 def _inside(positions: Any, n: int, mode: str) -> Any:
@@ -264,23 +264,30 @@ def added(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Para
     return y.reshape((size, *shape))
 
 
-def along_axis(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Params) -> Any:
-    """`take_along_axis` and its transpose, which has the shape of the result besides."""
+def taken_along(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Params) -> Any:
+    """`take_along_axis`."""
     x, positions = operands
-    axis, shape = params["axis"], params.get("shape")
-    whole = None if shape is None else (size, *shape)
+    axis = params["axis"]
     if axis is None:
-        whole = None if shape is None else (size, math.prod(shape))
-        if shape is None:
-            x = x.reshape((*x.shape[: moved[0]], _size(x, moved[0])))
-    n = rank(x, moved[0]) if shape is None else len(whole or ()) - 1
-    axis = 1 if axis is None else axis % n + 1
+        x, axis = x.reshape((*x.shape[: int(moved[0])], _size(x, moved[0]))), 0
+    axis = axis % rank(x, moved[0]) + 1
+    return general(row, _with_batch_axes(x, positions, moved), {"axis": axis})
+
+
+def added_along(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Params) -> Any:
+    """`add_along_axis`, the transpose of `take_along_axis`."""
+    g, positions = operands
+    shape, axis = params["shape"], params["axis"]
+    flat = (math.prod(shape),) if axis is None else tuple(shape)
+    axis = (axis or 0) % len(flat) + 1
+    operands = _with_batch_axes(g, positions, moved)
+    return general(row, operands, {"axis": axis, "shape": (size, *flat)}).reshape((size, *shape))
+
+
+def _with_batch_axes(x: Any, positions: Any, moved: Sequence[bool]) -> list[Any]:
+    """Operands with a first axis of size one where they have no batch."""
     x = x if moved[0] else (x if hasattr(x, "shape") else np.asarray(x))[None]
-    positions = positions if moved[1] else np.asarray(positions)[None]
-    if whole is None:
-        return general(row, [x, positions], {"axis": axis})
-    y = general(row, [x, positions], {"axis": axis, "shape": whole})
-    return y.reshape((size, *shape))
+    return [x, positions if moved[1] else np.asarray(positions)[None]]
 
 
 def at_positions(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Params) -> Any:

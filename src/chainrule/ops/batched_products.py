@@ -106,7 +106,7 @@ def tensordots(row: Any, size: int, operands: Sequence[Any], moved: Any, params:
         axes = [i + moved[0] for i in of_a], [i + moved[1] for i in of_b]
         y = multiplied(row, operands, {"axes": axes})
         return y if moved[0] else np.moveaxis(y, ranks[0] - len(of_a), 0)
-    batch, *letters = ascii_letters
+    batch, letters = ascii_letters[0], list(ascii_letters[1:])
     first, rest = letters[: ranks[0]], letters[ranks[0] : sum(ranks)]
     second = [first[of_a[of_b.index(i)]] if i in of_b else rest[i] for i in range(ranks[1])]
     free = [c for i, c in enumerate(first) if i not in of_a]

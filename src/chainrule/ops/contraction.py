@@ -152,7 +152,7 @@ matmul.operation.pull = pull_matmul  # type: ignore[attr-defined]
     reverse=_strong_reverse,
     arity=None,
     linear=tuple(range(64)),
-    samples=[Seq((2, 3), (3, 2), row=matmul.operation, params={})],  # type: ignore[attr-defined],
+    samples=[Seq((2, 3), (3, 2), row=matmul.operation, params={})],  # type: ignore[attr-defined]
     batch=batched_products.strong,
 )
 def strong_contraction(operands: Sequence[Any], row: Any, params: dict[str, Any]) -> Any:

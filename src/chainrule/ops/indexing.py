@@ -491,7 +491,7 @@ def index_along(indices: Any, shape: Shape, axis: int) -> Index:
         S((3, 4), lambda rng: rng.integers(0, 4, (1, 2)), axis=1),
         S((3, 2), lambda rng: rng.integers(0, 6, 4), axis=None),
     ],
-    batch=batched_index.along_axis,
+    batch=batched_index.taken_along,
 )
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """Elements by position along an axis, with positions of their own for every place beside it.
@@ -515,7 +515,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
         S((5, 4), lambda rng: rng.integers(0, 3, (5, 4)), shape=(3, 4), axis=0),
         S((4,), lambda rng: rng.integers(0, 6, 4), shape=(3, 2), axis=None),
     ],
-    batch=batched_index.along_axis,
+    batch=batched_index.added_along,
 )
 def add_along_axis(g: Any, indices: Any, shape: Shape, axis: int | None = -1) -> Any:
     """Zeros of a shape, with g added by position along an axis: transpose of `take_along_axis`.
