@@ -34,24 +34,31 @@ def batch(graph: Graph, arguments: Sequence[Any], moved: Sequence[bool], size: i
     zero meets infinity there, or a NaN comes out, the graph is run with strong ones.
     """
     if not any(node.op in STRONG for node in graph.nodes):
-        return _walk(graph, arguments, moved, size, strong=True)
+        results, carried = _walk(graph, arguments, moved, size, strong=True)
+        return list(map(whole, results)), carried
     if not any(map(is_traced, arguments)):
         token = enter(INVALID_RAISES)
         try:
             results, carried = _walk(graph, arguments, moved, size, strong=False)
             if not any(map(_unknown_or_nan, results)):
-                return results, carried
+                return list(map(whole, results)), carried
         except FloatingPointError:
             pass
         finally:
             leave(token)
     with quiet():
-        return _walk(graph, arguments, moved, size, strong=True)
+        results, carried = _walk(graph, arguments, moved, size, strong=True)
+    return list(map(whole, results)), carried
 
 
 def _unknown_or_nan(x: Any) -> bool:
-    value = x._value if isinstance(x, Variable) else x
-    return is_traced(x) or (value.dtype.kind in "fc" and bool(np.isnan(value).any()))
+    if is_traced(x):
+        return True
+    value = x._value if isinstance(x, Variable) else x.values if type(x) is Entries else x
+    if value.dtype.kind not in "fc":
+        return False
+    total = np.vdot(value, value)  # of squares, which do not cancel: NaN if some element is
+    return bool(total != total)
 
 
 def _walk(
@@ -90,7 +97,7 @@ def _walk(
     results, whether = [], []
     for out in graph.outputs:
         n = out._node
-        results.append(whole(known[n]) if n is not None and n in known else out)
+        results.append(known[n] if n is not None and n in known else out)
         whether.append(n is not None and n in carrying)
     return results, whether
 

@@ -98,6 +98,8 @@ def _matmul_second(ct: Any, _y: Any, a: Any, _b: Any) -> Any:
         return times(ct[..., None, :], a[:, None]) if _b.ndim > 1 else times(ct, a)
     if _b.ndim > 2 or a.ndim == _b.ndim:
         return product(a.mT, ct)
+    if a.ndim == 2:
+        return product(ct, a)
     rows = math.prod(a.shape[:-1])
     stacked = a.reshape(rows, a.shape[-1])
     if _b.ndim == 1:
