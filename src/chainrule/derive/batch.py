@@ -68,38 +68,62 @@ def _walk(
     carrying: set[Node] = {n for n, m in zip(graph.inputs, moved, strict=True) if m}
     cls = graph.cls
     few = any(type(x) is Entries for x in arguments)
+    uses = _uses(graph)
     for node in graph.nodes:
         values, carried, any_carried = [], [], False
         for n, v in operands(node):
             values.append(given(cls, n, v, known))
-            carried.append(m := n is not None and n in carrying)
+            m = n in carrying
+            carried.append(m)
             any_carried = any_carried or m
-        row, params = node.op, node.params
-        if any_carried and few:
-            found = _with_entries(row, values, params, strong)
-            if found is not NotImplemented:
-                known[node] = found
-                carrying.add(node)
-                continue
-        if not any_carried or row in SELECT:  # which know no axes
-            known[node] = again(node, values)
-        else:
-            if not strong and row in STRONG:
-                row, params = _plain(row, params)
-            assert node.saved is not None
-            spec = node.saved[0]
-            y = run_batched(row, size, values, carried, params, spec)
-            if type(y) is not tuple and y.dtype is not spec.dtype and _is_other(y.dtype, spec):
-                y = y.astype(spec.dtype)  # promotion may depend on the number of dimensions
-            known[node] = y
+            if n is not None:
+                uses[n] -= 1
+                if not uses[n] and n in known:
+                    del known[n]  # its memory is free for results to come
+        known[node] = (
+            _run(node, size, values, carried, few, strong) if any_carried else again(node, values)
+        )
         if any_carried:
             carrying.add(node)
     results, whether = [], []
     for out in graph.outputs:
         n = out._node
         results.append(known[n] if n is not None and n in known else out)
-        whether.append(n is not None and n in carrying)
+        whether.append(n in carrying)
     return results, whether
+
+
+def _uses(graph: Graph) -> dict[Node | None, int]:
+    """How often the value of a node is read, as an operand or an output."""
+    uses: dict[Node | None, int] = {}
+    for node in graph.nodes:
+        for n in node.inputs:
+            uses[n] = uses.get(n, 0) + 1
+    for out in graph.outputs:
+        uses[out._node] = uses.get(out._node, 0) + 1
+    return uses
+
+
+def _run(
+    node: Node, size: int, values: list[Any], carried: list[bool], few: bool, strong: bool
+) -> Any:
+    """The result of a node that has an operand with a batch."""
+    row, params = node.op, node.params
+    if not strong and row in STRONG:
+        row, params = _plain(row, params)
+    if few and any(type(v) is Entries for v in values):
+        found = on_entries(row, values, params)
+        if found is not NotImplemented:
+            return found
+        values = list(map(whole, values))
+    if row in SELECT:  # which know no axes
+        return again(node, values)
+    assert node.saved is not None
+    spec = node.saved[0]
+    y = run_batched(row, size, values, carried, params, spec)
+    if type(y) is not tuple and y.dtype is not spec.dtype and _is_other(y.dtype, spec):
+        y = y.astype(spec.dtype)  # promotion may depend on the number of dimensions
+    return y
 
 
 def carried(graph: Graph, moved: Sequence[bool]) -> list[bool]:
@@ -109,18 +133,6 @@ def carried(graph: Graph, moved: Sequence[bool]) -> list[bool]:
         if any(n in carrying for n in node.inputs):
             carrying.add(node)
     return [out._node in carrying for out in graph.outputs]
-
-
-def _with_entries(row: Any, values: list[Any], params: Any, strong: bool) -> Any:
-    """The result where operands are entries, or NotImplemented, and then they are arrays after."""
-    if not any(type(v) is Entries for v in values):
-        return NotImplemented
-    if not strong and row in STRONG:
-        row, params = _plain(row, params)
-    found = on_entries(row, values, params)
-    if found is NotImplemented:
-        values[:] = map(whole, values)
-    return found
 
 
 def _is_other(dtype: Any, spec: Any) -> bool:
