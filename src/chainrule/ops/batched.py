@@ -34,11 +34,18 @@ def rank(x: Any, moved: bool) -> int:
     return dimensions(x) - moved
 
 
-def aligned(operands: Sequence[Any], moved: Sequence[bool], to: int = 0) -> list[Any]:
+def aligned(operands: Sequence[Any], moved: Sequence[bool], to: int = 0) -> Sequence[Any]:
     """Operands such that broadcasting lines up their batches: axes of size one after the first, so
     that every example has as many axes as the largest, or as `to` says.
     """
-    to = max(to, *(rank(x, m) for x, m in zip(operands, moved, strict=True)))
+    least = -1  # of those with a batch
+    for x, m in zip(operands, moved, strict=True):
+        n = len(getattr(x, "shape", ())) - m
+        to = max(n, to)
+        if m and (n < least or least < 0):
+            least = n
+    if least in (to, -1):
+        return operands
     return [widened(x, to) if m else x for x, m in zip(operands, moved, strict=True)]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.graph.node import Variable
 from chainrule.ops.batched import aligned
 from chainrule.ops.indexing import getitem
 from chainrule.ops.joining import stack
@@ -36,7 +37,11 @@ def run_batched(
     if not size:
         return _nothing(specs)
     if row.kind == "elementwise":
-        return general(row, aligned(operands, moved), params)
+        operands = aligned(operands, moved)
+        for x in operands:
+            if isinstance(x, Variable):
+                return general(row, operands, params)
+        return row.evaluate(*operands)  # the shapes fit, or tracing had raised
     if row.batch is not None:
         result = row.batch(row, size, operands, moved, params)
         if result is not NotImplemented:
