@@ -121,7 +121,9 @@ def _run(
     assert node.saved is not None
     spec = node.saved[0]
     y = run_batched(row, size, values, carried, params, spec)
-    if type(y) is not tuple and y.dtype is not spec.dtype and _is_other(y.dtype, spec):
+    if isinstance(spec, tuple):
+        return y
+    if y.dtype is not spec.dtype and _is_other(y.dtype, spec):
         y = y.astype(spec.dtype)  # promotion may depend on the number of dimensions
     return y
 
