@@ -201,13 +201,20 @@ def _run(
 ) -> Any:
     x = operands[0]
     if row.name == "put":
-        return row.function(at.written(x, moved[0]), at.index, (size, *shape))
+        return _apply(row, [at.written(x, moved[0])], at.index, shape=(size, *shape))
     if row.name == "last_writers":
-        return at.read(row.function(np.empty((size, *shape)), at.index))
+        return at.read(_apply(row, [np.empty((size, *shape))], at.index))
     x = repeated(x, moved[0], size)
     if row.name == "getitem":
-        return at.read(row.function(x, at.index))
-    return row.function(x, at.written(operands[1], moved[1]), at.index)
+        return at.read(_apply(row, [x], at.index))
+    return _apply(row, [x, at.written(operands[1], moved[1])], at.index)
+
+
+def _apply(row: Any, operands: Sequence[Any], index: Parts, **params: Any) -> Any:
+    """A row at an index, which its function takes apart where it has Tensors in it."""
+    if any(isinstance(p, Variable) for p in index):
+        return row.function(*operands, index=index, **params)
+    return general(row, operands, {"index": index, **params})
 
 
 # --- positions along an axis ---------------------------------------------------------------------

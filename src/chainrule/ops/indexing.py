@@ -253,8 +253,10 @@ def _getitem(x: Any, index: Index) -> Any:
 
 
 def _pull_getitem(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    rule = put if isinstance(ct, Variable) else _placed
-    return (rule(ct, node.params["index"], saved[1].shape),)
+    index, shape = node.params["index"], saved[1].shape
+    if isinstance(ct, Variable):
+        return (general(put.operation, (ct,), {"index": index, "shape": shape}),)  # type: ignore[attr-defined]
+    return (_placed(ct, index, shape),)
 
 
 _GETITEM.function = getitem = _getitem
