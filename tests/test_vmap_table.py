@@ -22,6 +22,8 @@ DIFFERENTIABLE = [n for n in ROWS if TABLE[n].differentiable]
 UNTRACEABLE = {
     "nonzero", "argwhere", "flatnonzero", "unique_values", "unique_counts", "unique_inverse",
     "unique_all", "unique", "compress", "extract", "fftfreq", "rfftfreq",
+    "bincount", "histogram", "histogram_bin_edges", "intersect1d", "occurrences", "polydiv",
+    "real_if_close", "roots", "setdiff1d", "setxor1d", "union1d",
 }  # fmt: skip
 """Rows whose results have a shape that depends on values: they cannot be traced."""
 
@@ -30,10 +32,16 @@ ONE_BY_ONE = {
     "convolve_nd": "where both operands differ by example: SciPy has no such convolution",
     "digitize": "where bins differ by example: whether they rise or fall does, too",
     "correlate_nd": "as convolve_nd",
+    "occupancy": "NumPy counts in one set of bins, and sorts for it",
 }
 """Rows that run on one example after the other, for some operands at least, and why."""
 
-ORDERED = {"searchsorted": (0,), "digitize": (1,)}
+DTYPE_BY_VALUE = {"poly"}
+"""Rows that give real results where complex ones happen to be real: eigenvalues of real matrices,
+which tracing takes to be real.
+"""
+
+ORDERED = {"searchsorted": (0,), "digitize": (1,), "occupancy": (1,)}
 """Operands that a row wants in order."""
 
 
@@ -81,7 +89,8 @@ def compare(found: Any, expected: Sequence[Any], what: str, tolerance: float = 1
     assert len(found) == len(expected), what
     for a, b in zip(found, expected, strict=True):
         assert a.shape == b.shape, f"{what}: shape {a.shape} against {b.shape}"
-        assert a.dtype == b.dtype, f"{what}: dtype {a.dtype} against {b.dtype}"
+        same = a.dtype == b.dtype or what.rpartition(" of ")[2].split()[0] in DTYPE_BY_VALUE
+        assert same, f"{what}: dtype {a.dtype} against {b.dtype}"
         np.testing.assert_allclose(a, b, rtol=1e-9 * tolerance, atol=1e-9 * tolerance, err_msg=what)
 
 
@@ -166,7 +175,16 @@ def derivative_cases(row: Operation) -> Iterator[Any]:
         yield function, [whole[i] for i in where], what
 
 
-@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if n not in UNTRACEABLE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.xfail(strict=True, reason="eigenvalues traced as real"))
+        if n in DTYPE_BY_VALUE
+        else n
+        for n in DIFFERENTIABLE
+        if n not in UNTRACEABLE
+    ],
+)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_derivatives_of_row(name: str) -> None:
     """`vmap` of the pullback and the pushforward, for a cotangent and a tangent by example."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.batch import batch
-from chainrule.errors import ArgumentError, ShapeError, TracedValueError, at, user_line
+from chainrule.errors import ArgumentError, GraphError, ShapeError, TracedValueError, at, user_line
 from chainrule.graph.node import Spec, Variable
 from chainrule.ops.drawing import drawing
 from chainrule.ops.movement import broadcast_to, moveaxis
@@ -23,11 +23,6 @@ Axes = Any
 """An axis, None, or a container of them that is nested like the arguments' outer levels."""
 
 RANDOMNESS = ("error", "same")
-
-_HELD = (
-    "vmap: a traced tensor was written into a NumPy array, which can only hold numbers; make the "
-    "array with cr.zeros in place of np.zeros, or with cr.stack of its parts"
-)
 
 
 def vmap(
@@ -87,10 +82,9 @@ def vmap(
             try:
                 with drawing(randomness == "same"):
                     out = function(*call_args, **call_kwargs)
-            except ValueError as error:  # NumPy's, of an assignment
-                if isinstance(error.__cause__, TracedValueError):
-                    where = str(error.__cause__).rpartition("\n")
-                    raise TracedValueError(_HELD + "".join(where[1:])) from error
+            except ValueError as error:  # NumPy's, of an assignment into one of its arrays
+                if isinstance(error.__cause__, (GraphError, TracedValueError)):
+                    raise error.__cause__ from None
                 raise
             found, nested = results_of("vmap", out, cls, aux=False)
             shape.append(nested)
