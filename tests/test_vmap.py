@@ -305,16 +305,20 @@ def test_control_flow_on_values_is_an_error() -> None:
         cr.vmap(lambda x: x if x.sum() > 0 else -x)(X)
 
 
-def test_writing_into_a_numpy_array_is_an_error() -> None:
-    """NumPy cannot hold a traced value: the error says what to do, and where."""
+def test_numpy_arrays_of_the_function_and_of_others() -> None:
+    """An array that NumPy makes inside is written into; one from outside cannot hold values that
+    are traced, and the error says so, and where.
+    """
+    outside = np.zeros(2)
 
-    def function(x: Any) -> Any:
-        y = np.zeros(2)
+    def function(x: Any, y: Any = None) -> Any:
+        y = np.zeros(2) if y is None else y
         y[0] = x[0]
         return y
 
-    with pytest.raises(cr.GraphError, match=r"a tensor before(.|\n)*y\[0\] = x\[0\]"):
-        cr.vmap(function)(X)
+    np.testing.assert_array_equal(cr.vmap(function)(X), X * [1, 0])
+    with pytest.raises(cr.ChainruleError, match=r"(.|\n)*y\[0\] = x\[0\]"):
+        cr.vmap(lambda x: function(x, outside))(X)
 
 
 @pytest.mark.parametrize("draw", [lambda: cr.random.rand(2), lambda: torch.randn(2).numpy()])
