@@ -299,10 +299,17 @@ def test_refused(call: Callable[[], Any], error: type[Exception], words: str) ->
     assert "test_vmap.py" in str(info.value)
 
 
-def test_control_flow_on_values_is_an_error() -> None:
-    """`if` on a batched value says what to use instead, and where."""
+def test_numbers_asked_of_a_batch_are_an_error() -> None:
+    """Where Python needs a number, the error says what to use instead, and where."""
     with pytest.raises(cr.TracedValueError, match=r"cr\.where or cr\.cond(.|\n)*test_vmap\.py"):
-        cr.vmap(lambda x: x if x.sum() > 0 else -x)(X)
+        cr.vmap(lambda x: x * float(x.sum()))(X)
+
+
+def test_branches_on_values() -> None:
+    """An `if` on a batched value is taken by each example for itself."""
+    x = X - 3
+    found = cr.vmap(lambda v: v if v.sum() > 0 else -v)(x)
+    np.testing.assert_array_equal(found, np.where(x.sum(1, keepdims=True) > 0, x, -x))
 
 
 def test_numpy_arrays_of_the_function_and_of_others() -> None:

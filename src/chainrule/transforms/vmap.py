@@ -41,8 +41,8 @@ def vmap(
     None for one that is the same for all examples. `axis_size` is the size of the batch, needed
     where no argument has an axis.
 
-    f is traced with Tensors that have the shape of one example and no numbers, so it must not ask
-    for any (`if x > 0`): see `cr.where`, `cr.cond`. Arrays that are the same for all arrive as
+    f is traced with Tensors that have the shape of one example and no numbers, so Python cannot
+    have any from them (`float(x)`): see `cr.where`, `cr.cond`. Arrays that are the same for all arrive as
     Tensors with numbers. Operations without a rule for batches run on one example after the other,
     which is logged.
 
