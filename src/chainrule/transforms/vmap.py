@@ -42,9 +42,9 @@ def vmap(
     where no argument has an axis.
 
     f is traced with Tensors that have the shape of one example and no numbers, so Python cannot
-    have any from them (`float(x)`): see `cr.where`, `cr.cond`. Arrays that are the same for all arrive as
-    Tensors with numbers. Operations without a rule for batches run on one example after the other,
-    which is logged.
+    have any from them (`x.tolist()`): see `cr.where`, `cr.cond`. Arrays that are the same for all
+    arrive as Tensors with numbers. Operations without a rule for batches run on one example after
+    the other, which is logged.
 
     Random numbers are drawn once, while f is traced. As all examples would get the same ones, that
     is an error unless `randomness="same"` says it is meant; draw those that differ outside of f,
