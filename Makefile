@@ -67,6 +67,7 @@ bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks.eager
 	$(BIN)/python -m benchmarks.taylor
 	$(BIN)/python -m benchmarks.vectormath
+	$(BIN)/python -m benchmarks.transforms
 
 format: $(VENV)/.with-test
 	$(BIN)/ruff check --fix .

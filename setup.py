@@ -14,8 +14,10 @@ from setuptools import setup
 COMPILED = [
     "src/chainrule/graph/node.py",
     "src/chainrule/graph/writes.py",
+    "src/chainrule/graph/graph.py",
     "src/chainrule/ops/recording.py",
     "src/chainrule/ops/hot.py",
+    "src/chainrule/ops/infer.py",
     "src/chainrule/ops/frequent.py",
     "src/chainrule/derive/reverse.py",
     "src/chainrule/transforms/backward.py",

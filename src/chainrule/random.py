@@ -17,6 +17,7 @@ from chainrule.creation import Class, make, plain, settled
 from chainrule.errors import DtypeError, ShapeError, at, user_line
 from chainrule.graph.node import Variable
 from chainrule.ops import indexing
+from chainrule.ops.drawing import check_drawing
 from chainrule.ops.recording import raw
 from chainrule.tensor import Tensor
 
@@ -69,6 +70,7 @@ manual_seed = seed
 def _source(given: Generator | None) -> Generator:
     """The generator to draw from. NumPy's lock it themselves while they draw."""
     global _shared  # noqa: PLW0603
+    check_drawing()
     if given is not None:
         return given
     if _shared is None:

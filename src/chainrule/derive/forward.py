@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.derive.floating import quiet
+from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.derive.reverse import as_variables, depends, recovered, reverse
 from chainrule.errors import MissingDerivative, TracedValueError
 from chainrule.graph.node import Leaf, Node, Spec, Variable
 from chainrule.ops.complaints import check_rules
-from chainrule.ops.hot import times
+from chainrule.ops.hot import careful, times
+from chainrule.ops.recording import raw
+from chainrule.ops.strong import strong_products
 from chainrule.ops.table import SELECT, ZERO, Operation, zeros_like
 
 
@@ -33,22 +35,48 @@ def forward(
 
     With `recorded` the rules run on Tensors of class `cls`, so the result can be differentiated.
     Tangents that are traced Tensors give a traced result. `outside` collects nodes that the outputs
-    depend on besides: with respect to those the result is not constant.
+    depend on besides: with respect to those the result is not constant. Zero times infinity is
+    zero, as in `derive.reverse`, with the same two attempts.
     """
+    nodes = between(outputs, tangents, outside)
+    if not recorded and not careful and not any(isinstance(t, Variable) for t in tangents.values()):
+        token = enter(INVALID_RAISES)
+        try:
+            found = _walk(nodes, outputs, tangents, cls, recorded)
+            if not any(map(_has_nan, found)):
+                return found
+        except FloatingPointError:
+            pass
+        finally:
+            leave(token)
+    with strong_products(), quiet():
+        return _walk(nodes, outputs, tangents, cls, recorded)
+
+
+def _walk(
+    nodes: Sequence[Node],
+    outputs: Sequence[Node],
+    tangents: Mapping[Node, Any],
+    cls: type[Variable],
+    recorded: bool,
+) -> list[Any]:
     known: dict[Node, Any] = dict(tangents)
-    with quiet():
-        for node in between(outputs, tangents, outside):
-            moving = [None if n is None else known.get(n) for n in node.inputs]
-            if all(t is None for t in moving) or not depends(node, known):
-                continue
-            saved = recovered(node) if node.saved is None else node.saved
-            moving = _narrowed(node, moving, saved)
-            if recorded:
-                saved = as_variables(cls, node, saved)
-            tangent = _pushed(moving, saved, node, cls, recorded)
-            if tangent is not None:
-                known[node] = tangent
+    for node in nodes:
+        moving = [None if n is None else known.get(n) for n in node.inputs]
+        if all(t is None for t in moving) or not depends(node, known):
+            continue
+        saved = recovered(node) if node.saved is None else node.saved
+        moving = _narrowed(node, moving, saved)
+        if recorded:
+            saved = as_variables(cls, node, saved)
+        tangent = _pushed(moving, saved, node, cls, recorded)
+        if tangent is not None:
+            known[node] = tangent
     return [known.get(node) for node in outputs]
+
+
+def _has_nan(tangent: Any) -> bool:
+    return tangent is not None and bool(np.isnan(raw(tangent)).any())
 
 
 def _pushed(

@@ -10,9 +10,12 @@ encloses the graph can differentiate by it. Next: `chainrule.ops.replay`, which 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from chainrule.graph.node import Abstract, Leaf, Node, Variable
+
+_order = attrgetter("order")
 
 
 class Graph:
@@ -33,8 +36,8 @@ class Graph:
 
     def _collected(self) -> list[Node]:
         """Operations that lie between the inputs and the outputs, oldest first."""
-        inside: dict[Node, bool] = dict.fromkeys(self.inputs, True)
-        oldest = min((n.order for n in self.inputs), default=0)
+        inside: set[Node] = set(self.inputs)
+        oldest = min([n.order for n in self.inputs], default=0)
         stack = [out._node for out in self.outputs if is_abstract(out)]
         reached: set[Node] = set()
         while stack:
@@ -44,12 +47,16 @@ class Graph:
             if node.op is None:  # an input of another trace: given
                 continue
             reached.add(node)
-            stack.extend(n for n, v in operands(node) if type(v) is Abstract)
+            for n, v in operands(node):
+                if type(v) is Abstract:
+                    stack.append(n)
         kept = []
-        for node in sorted(reached, key=lambda n: n.order):
-            if any(n in inside for n, v in operands(node) if type(v) is Abstract):
-                inside[node] = True
-                kept.append(node)
+        for node in sorted(reached, key=_order):
+            for n in node.inputs:
+                if n in inside:
+                    inside.add(node)
+                    kept.append(node)
+                    break
         return kept
 
     def given(self) -> Iterator[tuple[Node | None, Any]]:

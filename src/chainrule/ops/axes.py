@@ -47,3 +47,13 @@ def real_operand(x: Any, name: str) -> Any:
     if x.dtype.kind == "c":
         raise DtypeError(f"{name}: takes real numbers, not {x.dtype}" + at(user_line()))
     return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
+def widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
+    """The (before, after) pairs of every axis, from any of the forms that NumPy's `pad` takes."""
+    if isinstance(pad_width, dict):
+        pairs = [(0, 0)] * ndim
+        for axis, pair in pad_width.items():
+            pairs[axis] = tuple(np.broadcast_to(pair, 2).tolist())
+        return pairs
+    return [tuple(pair) for pair in np.broadcast_to(pad_width, (ndim, 2)).tolist()]

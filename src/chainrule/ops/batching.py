@@ -1,9 +1,9 @@
 """How operations run on a batch: every operand marked as moved has the batch as its first axis.
 
-A row's `batch(row, size, operands, moved, params)` gives its result with the batch as first axis
-(of several results, each). Rules are written with operations of the table, so they record and trace
-like any function. Elementwise rows need none, and a row that has none is run on one example after
-the other. Next: `chainrule.derive.batch`, the walk.
+Elementwise rows line up their operands and are done. Other rows have a rule, `batch` (those are in
+`ops.batched`, `ops.batched_products`, `ops.batched_index`), and a row without one, or whose rule
+has nothing for the operands given, runs on one example after the other. Next:
+`chainrule.derive.batch`, the walk.
 """
 
 from __future__ import annotations
@@ -12,27 +12,40 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from chainrule.graph.node import Variable
+from chainrule.ops.batched import aligned
 from chainrule.ops.indexing import getitem
 from chainrule.ops.joining import stack
-from chainrule.ops.movement import reshape
 from chainrule.ops.recording import general
 
 log = logging.getLogger("chainrule.vmap")
 
 
-def dimensions(x: Any) -> int:
-    """Number of dimensions of an operand."""
-    return len(getattr(x, "shape", ()))
-
-
 def run_batched(
-    row: Any, size: int, operands: Sequence[Any], moved: Sequence[bool], params: dict[str, Any]
+    row: Any,
+    size: int,
+    operands: Sequence[Any],
+    moved: Sequence[bool],
+    params: dict[str, Any],
+    specs: Any,
 ) -> Any:
-    """The result of a row on a batch, the batch as first axis."""
+    """The result of a row on a batch, the batch as first axis; `specs` are shape and dtype of what
+    one example gives, a tuple of them for several results.
+    """
+    if not size:
+        return _nothing(specs)
     if row.kind == "elementwise":
-        return general(row, aligned(operands, moved), params)
+        operands = aligned(operands, moved)
+        for x in operands:
+            if isinstance(x, Variable):
+                return general(row, operands, params)
+        return row.evaluate(*operands)  # the shapes fit, or tracing had raised
     if row.batch is not None:
-        return row.batch(row, size, operands, moved, params)
+        result = row.batch(row, size, operands, moved, params)
+        if result is not NotImplemented:
+            return result
     if row.name not in _said:
         _said.add(row.name)
         log.warning("%s has no rule for a batch: it runs on one example after the other", row.name)
@@ -43,16 +56,11 @@ _said: set[str] = set()
 """Rows whose lack of a rule was logged."""
 
 
-def aligned(operands: Sequence[Any], moved: Sequence[bool]) -> list[Any]:
-    """Operands such that broadcasting lines up their batches: axes of size one after the first."""
-    rank = max(dimensions(x) - m for x, m in zip(operands, moved, strict=True))
-    out = []
-    for x, m in zip(operands, moved, strict=True):
-        missing = rank - (dimensions(x) - 1)
-        if m and missing:
-            x = reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
-        out.append(x)
-    return out
+def _nothing(specs: Any) -> Any:
+    """The result for a batch without examples."""
+    if isinstance(specs, tuple):
+        return tuple(map(_nothing, specs))
+    return np.zeros((0, *specs.shape), specs.dtype)
 
 
 def one_by_one(
@@ -67,8 +75,6 @@ def one_by_one(
         )
         for k in range(size)
     ]
-    first = results[0]
-    if not isinstance(first, tuple):
-        return stack(results)
-    parts = [stack(part) for part in zip(*results, strict=True)]
-    return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+    if isinstance(results[0], tuple):
+        return tuple(stack(part) for part in zip(*results, strict=True))
+    return stack(results)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.graph.node import Variable
+from chainrule.ops import batched_products
 from chainrule.ops.frequent import multiplied, pull_matmul, small_matrices
 from chainrule.ops.hot import careful, times
 from chainrule.ops.recording import is_traced, raw
@@ -97,6 +98,8 @@ def _matmul_second(ct: Any, _y: Any, a: Any, _b: Any) -> Any:
         return times(ct[..., None, :], a[:, None]) if _b.ndim > 1 else times(ct, a)
     if _b.ndim > 2 or a.ndim == _b.ndim:
         return product(a.mT, ct)
+    if a.ndim == 2:
+        return product(ct, a)
     rows = math.prod(a.shape[:-1])
     stacked = a.reshape(rows, a.shape[-1])
     if _b.ndim == 1:
@@ -130,6 +133,7 @@ def _by_row(x: Any) -> Any:
         S((2, 0), (0, 3)),
         S((2, 3, 0), (0,)),
     ],
+    batch=batched_products.matrices,
 )
 def matmul(x1: Any, x2: Any) -> Any:
     """Matrix product `x1 @ x2`; an operand of one dimension is a row (left) or a column (right).
@@ -151,6 +155,7 @@ matmul.operation.pull = pull_matmul  # type: ignore[attr-defined]
     arity=None,
     linear=tuple(range(64)),
     samples=[Seq((2, 3), (3, 2), row=matmul.operation, params={})],  # type: ignore[attr-defined]
+    batch=batched_products.strong,
 )
 def strong_contraction(operands: Sequence[Any], row: Any, params: dict[str, Any]) -> Any:
     """The value of a multilinear row, zero times infinity or NaN counting as zero."""
@@ -178,6 +183,7 @@ def _conj(x: Any) -> Any:
     linear=(0, 1),
     numpy=(np.vecdot,),
     samples=[S((3,), (3,)), S((2, 3), (3,)), S((4, 1, 3), (2, 3)), S((3, 2), (3, 2), axis=0)],
+    batch=batched_products.along_axis,
 )
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Inner products of vectors along an axis, the first one conjugated; the other axes broadcast.
@@ -236,6 +242,7 @@ def _cross_second(ct: Any, _y: Any, a: Any, _b: Any, axis: int) -> Any:
     linear=(0, 1),
     numpy=(np.cross,),
     samples=[S((3,), (3,)), S((2, 3), (3,)), S((4, 1, 3), (2, 3)), S((3, 2), (3, 2), axis=0)],
+    batch=batched_products.along_axis,
 )
 def cross(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Cross products of vectors of three components along an axis; the other axes broadcast.
@@ -312,6 +319,7 @@ def _dots(a: Any, b: Any, axes: Axes) -> Any:
         S((2, 3, 4), (5, 3), axes=(1, 1)),
         S((2, 3), (2, 3), axes=2),
     ],
+    batch=batched_products.tensordots,
 )
 def tensordot(x1: Any, x2: Any, axes: Axes = 2) -> Any:
     """Sum of products over pairs of axes: the last n of x1 with the first n of x2, or as listed.

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.ops import batched_products
 from chainrule.ops.contraction import strong_contract
 from chainrule.ops.hot import careful
 from chainrule.ops.indexing import put
@@ -57,6 +58,7 @@ def _transposed(ct: Any, _other: Any, v: Any, mode: str) -> Any:
         S((4,), (2,), mode="same"),
         S((1,), (1,)),
     ],
+    batch=batched_products.convolutions,
 )
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """Convolution of two sequences: `y[n] = sum over k of a[k] v[n - k]`.
@@ -94,6 +96,7 @@ def _correlate_second(ct: Any, _y: Any, a: Any, _v: Any, mode: str) -> Any:
         *(S((2,), (5,), mode=mode) for mode in _MODES),
         *(S((n,), (m,), mode="same") for n, m in ((4, 2), (2, 4), (3, 4), (3, 3))),
     ],
+    batch=batched_products.convolutions,
 )
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Correlation of two sequences: `y[k] = sum over n of a[n + k] conj(v[n])`.
@@ -134,6 +137,7 @@ def _starts(x: Any, kernel: Any, mode: str) -> list[int]:
         S((2, 3, 4), (2, 2, 2)),
         S((2, 3), (3, 4), mode="same"),
     ],
+    batch=batched_products.convolutions_nd,
 )
 def convolve_nd(x: Any, kernel: Any, mode: str = "full") -> Any:
     """Convolution over all axes of two arrays with equally many of them.

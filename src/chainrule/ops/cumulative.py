@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import along, axes_of, numpy_names, operand
+from chainrule.ops.batched import over_axis_of_all, over_axis_or_flat
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.joining import concat
 from chainrule.ops.movement import flip, roll
@@ -77,6 +78,7 @@ def _recurrence_series(y: Curve, a: Curve, b: Curve, axis: int) -> Step:
         S((40, 2), (40, 2), axis=0),
         S((1, 3), (1, 3), axis=0),
     ],
+    batch=over_axis_of_all,
 )
 def linear_recurrence(a: Any, b: Any, axis: int = -1) -> Any:
     """The solution of y[0] = b[0], y[i] = a[i] y[i-1] + b[i] along an axis; a and b of one shape.
@@ -142,6 +144,7 @@ def _cumulative_sum_back(
         S(()),
     ],
     numpy=(np.cumsum, *numpy_names("cumulative_sum")),
+    batch=over_axis_or_flat,
 )
 def cumulative_sum(
     x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
@@ -187,6 +190,7 @@ def _cumulative_product_back(
         S(()),
     ],
     numpy=(np.cumprod, *numpy_names("cumulative_prod")),
+    batch=over_axis_or_flat,
 )
 def cumulative_prod(
     x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
@@ -241,7 +245,11 @@ def _running_extreme_back(ct: Any, y: Any, x: Any, axis: int | None) -> Any:
 RUNNING = (S((5,)), S((3, 4), axis=-1), S((3, 4), axis=0), S((2, 3)), S((0,)), S(()))
 
 
-@operation(reverse=(_running_extreme_back,), samples=RUNNING)
+@operation(
+    reverse=(_running_extreme_back,),
+    samples=RUNNING,
+    batch=over_axis_or_flat,
+)
 def cummax(x: Any, axis: int | None = None) -> Any:
     """The largest element so far along an axis; of x as a vector where it is None.
 
@@ -254,7 +262,11 @@ def cummax(x: Any, axis: int | None = None) -> Any:
     return np.maximum.accumulate(x, axis)
 
 
-@operation(reverse=(_running_extreme_back,), samples=RUNNING)
+@operation(
+    reverse=(_running_extreme_back,),
+    samples=RUNNING,
+    batch=over_axis_or_flat,
+)
 def cummin(x: Any, axis: int | None = None) -> Any:
     """The smallest element so far along an axis; of x as a vector where it is None.
 
@@ -278,6 +290,7 @@ def _logcumsumexp_back(ct: Any, y: Any, x: Any, axis: int | None) -> Any:
 @operation(
     reverse=(_logcumsumexp_back,),
     samples=(*RUNNING, S(lambda rng: np.array([0.5, -np.inf, 2.0]))),
+    batch=over_axis_or_flat,
 )
 def logcumsumexp(x: Any, axis: int | None = None) -> Any:
     """log of the running sum of exp(x) along an axis, without overflow; of x as a vector for None.

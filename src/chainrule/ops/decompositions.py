@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
+from chainrule.ops.batched import leading
 from chainrule.ops.matrices import (
     adjoint,
     attempt,
@@ -50,6 +51,7 @@ def _real(x: Any) -> Any:
     reverse=(_cholesky_rule,),
     numpy=(np.linalg.cholesky,),
     samples=[S(spd(4)), S(spd(3, 2), upper=True), S(spd(1)), S(spd(0))],
+    batch=leading,
 )
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Lower triangular L with L @ L^H = a (or the upper one, U^H @ U = a) of positive definite a.
@@ -116,6 +118,7 @@ def _full_rank(r: Any) -> None:
         S(well(3, 4, 2), mode="complete"),
         S(well(1, 1)),
     ],
+    batch=leading,
 )
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Factors (Q, R) of a = Q @ R: orthonormal columns, and an upper triangle.
@@ -150,7 +153,12 @@ def _lu_rule(ct: Any, y: Any, _a: Any) -> Any:
     return raw(p) @ solve_triangular(upper, left.mT).mT
 
 
-@operation(reverse=(_lu_rule,), results=3, samples=[S(well(3, 3)), S(well(4, 4, 2))])
+@operation(
+    reverse=(_lu_rule,),
+    results=3,
+    samples=[S(well(3, 3)), S(well(4, 4, 2))],
+    batch=leading,
+)
 def lu(a: Any) -> tuple[Any, Any, Any]:
     """Factors (P, L, U) of square matrices a = P @ L @ U, as `scipy.linalg.lu`.
 

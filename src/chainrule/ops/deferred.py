@@ -7,15 +7,14 @@ graph is run. Its own derivative is deferred in the same way (`chainrule.derive.
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.graph.node import Spec, Variable
-from chainrule.ops.hot import careful
 from chainrule.ops.recording import everywhere, raw, zeros_like
+from chainrule.ops.strong import strong_products
 from chainrule.ops.table import SCALARS, Seq, operation
 
 
@@ -42,15 +41,9 @@ def deferred(
     operands: Sequence[Any], function: Callable[..., Any], specs: Sequence[Spec]
 ) -> tuple[Any, ...]:
     """What `function(*operands)` gives, a list of arrays of these specs; None stands for zeros."""
-    ident = get_ident()
-    nested = ident in careful
-    careful.add(ident)  # as all rules of a traced walk: a zero stays zero whatever it meets
-    try:
-        with np.errstate(all="ignore"):
-            results = function(*operands)
-    finally:
-        if not nested:
-            careful.discard(ident)
+    # as all rules of a traced walk: a zero stays zero whatever it meets
+    with strong_products(), np.errstate(all="ignore"):
+        results = function(*operands)
     return tuple(_whole(raw(r), spec) for r, spec in zip(results, specs, strict=True))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
+from chainrule.ops.batched import broadcasting, leading
 from chainrule.ops.matrices import (
     adjoint,
     complex_gaussian,
@@ -50,6 +51,7 @@ def _det_back(ct: Any, _y: Any, a: Any) -> Any:
         S(with_values((2.0, 0.0, 0.0), 3, 3, 2)),
         S(complex_gaussian(3, 3)),
     ],
+    batch=leading,
 )
 def det(a: Any) -> Any:
     """Determinant of each matrix of shape (..., n, n).
@@ -111,6 +113,7 @@ def _cofactor_back(ct: Any, _y: Any, a: Any) -> Any:
 @operation(
     reverse=(_cofactor_back,),
     samples=[S(well(3, 3)), S(well(2, 2, 3)), S((0, 0)), S(complex_gaussian(3, 3))],
+    batch=leading,
 )
 def cofactor(a: Any) -> Any:
     """Matrix of cofactors, the transposed adjugate: the gradient of the determinant.
@@ -175,6 +178,7 @@ def _direction_back(ct: Any, _y: Any, a: Any, _e: Any) -> Any:
     reverse=(_second_derivative_of_cofactor, _direction_back),
     linear=(1,),
     samples=[S(well(3, 3), (3, 3)), S(well(4, 4, 2), (2, 4, 4)), S(well(2, 2), (2, 2))],
+    batch=broadcasting,
 )
 def cofactor_derivative(a: Any, direction: Any) -> Any:
     """Derivative of `cofactor` at the matrices a along a direction of the same shape.
@@ -244,6 +248,7 @@ def _push_slogdet(tangents: Any, y: Any, a: Any) -> tuple[Any, Any]:
     results=2,
     numpy=(np.linalg.slogdet,),
     samples=[S(well(3, 3)), S(well(2, 2, 3)), S((0, 0)), S(complex_gaussian(3, 3))],
+    batch=leading,
 )
 def slogdet(a: Any) -> Any:
     """Sign and logarithm of the absolute determinant, `(sign, logabsdet)`, of each matrix.

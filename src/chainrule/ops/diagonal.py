@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import operand
+from chainrule.ops.batched import diagonals, triangular
 from chainrule.ops.table import S, composite, operation
 
 
@@ -21,6 +22,7 @@ def _tril_back(ct: Any, _y: Any, _x: Any, k: int) -> Any:
     kind="linear",
     samples=[S((3, 4)), S((4, 3), k=-1), S((2, 3, 3), k=1), S((0, 2)), S((3,))],
     numpy=(np.tril,),
+    batch=triangular,
 )
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangles of the matrices in the last two axes: zero above the k-th diagonal.
@@ -42,6 +44,7 @@ def _triu_back(ct: Any, _y: Any, _x: Any, k: int) -> Any:
     kind="linear",
     samples=[S((3, 4)), S((4, 3), k=-1), S((2, 3, 3), k=1), S((0, 2)), S((3,))],
     numpy=(np.triu,),
+    batch=triangular,
 )
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangles of the matrices in the last two axes: zero below the k-th diagonal.
@@ -69,6 +72,7 @@ def _diagonal_back(ct: Any, _y: Any, _x: Any, offset: int, axis1: int, axis2: in
         S((0, 2)),
     ],
     numpy=(np.diagonal,),
+    batch=diagonals,
 )
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonals of x in the plane of two axes, as the last axis of the result.
@@ -89,6 +93,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         S((3, 2), shape=(2, 3, 4), offset=-1, axis1=-1, axis2=0),
         S((0,), shape=(3, 2), offset=5),
     ],
+    batch=diagonals,
 )
 def put_diagonal(
     x: Any, shape: Sequence[int], offset: int = 0, axis1: int = 0, axis2: int = 1

@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
 from chainrule.graph.node import Node
+from chainrule.ops.batched import leading
 from chainrule.ops.coincidence import Pairs, share
 from chainrule.ops.matrices import (
     adjoint,
@@ -78,6 +79,7 @@ def _push_eigh(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any]:
     results=2,
     numpy=(np.linalg.eigh,),
     samples=[S(symmetric(4)), S(spd(3, 2)), S(symmetric(1)), S(symmetric(2), UPLO="U")],
+    batch=leading,
 )
 def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
     """Eigenvalues, ascending, and eigenvectors, in columns, of symmetric or Hermitian matrices.
@@ -145,6 +147,7 @@ def _eigvalsh_series(_y: Curve, a: Curve, **_: Any) -> Step | None:
     taylor=_eigvalsh_series,
     numpy=(np.linalg.eigvalsh,),
     samples=[S(symmetric(4)), S(symmetric(3, 2)), S(symmetric(1)), S(symmetric(0))],
+    batch=leading,
 )
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
     """Eigenvalues, ascending, of symmetric or Hermitian matrices. Eigenvalues that coincide share
@@ -226,6 +229,7 @@ def _push_eig(tangents: Any, y: Any, _a: Any) -> tuple[Any, Any]:
     results=2,
     numpy=(np.linalg.eig,),
     samples=[S(real_spectrum(3)), S(real_spectrum(2, 3)), S(real_spectrum(1))],
+    batch=leading,
 )
 def eig(a: Any) -> Any:
     """Eigenvalues and eigenvectors (columns of norm one) of square matrices.
@@ -252,6 +256,7 @@ def _eigvals_series(_y: Curve, a: Curve) -> Step | None:
     taylor=_eigvals_series,
     numpy=(np.linalg.eigvals,),
     samples=[S(real_spectrum(3)), S(real_spectrum(2, 3)), S(complex_gaussian(3, 3))],
+    batch=leading,
 )
 def eigvals(a: Any) -> Any:
     """Eigenvalues of square matrices, complex where a real matrix has complex ones.

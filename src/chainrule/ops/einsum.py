@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError, at, user_line
 from chainrule.graph.node import Variable
+from chainrule.ops import batched_products
 from chainrule.ops.contraction import strong_contract
 from chainrule.ops.hot import careful
 from chainrule.ops.table import NUMPY, Seq, operation
@@ -149,6 +150,7 @@ def _is_large(words: Sequence[str], operands: Sequence[Any]) -> bool:
         Seq((), (2,), subscripts=",i->i"),
         Seq((20, 30), (30, 20), subscripts="ij,jk->ki"),
     ],
+    batch=batched_products.einstein,
 )
 def contract(operands: Sequence[Any], subscripts: str, optimize: Any = None) -> Any:
     """Einstein sum of a sequence of operands, its pattern in explicit form (see `einsum`)."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.ops.batched import over_axes
 from chainrule.ops.contraction import as_array
 from chainrule.ops.indexing import getitem, put
 from chainrule.ops.table import S, composite, operation
@@ -72,6 +73,7 @@ def _real(*shape: int) -> tuple[int, ...]:
     kind="linear",
     numpy=("numpy.fft.fft",),
     samples=[*_samples(_real), *_samples(_drawn_complex)],
+    batch=over_axes("axis"),
 )
 def fft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """Discrete Fourier transform along an axis, x first cut or filled with zeros to size n.
@@ -91,6 +93,7 @@ def fft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     kind="linear",
     numpy=("numpy.fft.ifft",),
     samples=[*_samples(_real), *_samples(_drawn_complex)],
+    batch=over_axes("axis"),
 )
 def ifft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """Inverse of `fft`.
@@ -123,6 +126,7 @@ def _rfft_reverse(ct: Any, _y: Any, _x: Any, n: int | None, axis: int, norm: Nor
     kind="linear",
     numpy=("numpy.fft.rfft",),
     samples=[*_samples(_real), S((1,)), S((3, 6), n=1)],
+    batch=over_axes("axis"),
 )
 def rfft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """`fft` of a real x, without the frequencies that are conjugates of others: n // 2 + 1 of them.
@@ -150,6 +154,7 @@ def _irfft_reverse(ct: Any, _y: Any, _x: Any, n: int | None, axis: int, norm: No
         S(_drawn_complex(3), n=5),
         S(_drawn_complex(2), n=1),
     ],
+    batch=over_axes("axis"),
 )
 def irfft(x: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """Inverse of `rfft`: n real values (2 (m - 1) by default) from m frequencies.
@@ -322,6 +327,7 @@ def _shift_back(ct: Any, _y: Any, _x: Any, axes: int | Axes) -> Any:
     kind="movement",
     numpy=("numpy.fft.fftshift",),
     samples=[S((5,)), S((3, 4)), S((3, 4), axes=0)],
+    batch=over_axes("axes"),
 )
 def fftshift(x: Any, axes: int | Axes = None) -> Any:
     """The zero frequency moved to the middle of the axes (all by default).
@@ -338,6 +344,7 @@ def fftshift(x: Any, axes: int | Axes = None) -> Any:
     kind="movement",
     numpy=("numpy.fft.ifftshift",),
     samples=[S((5,)), S((3, 4)), S((3, 4), axes=0)],
+    batch=over_axes("axes"),
 )
 def ifftshift(x: Any, axes: int | Axes = None) -> Any:
     """Inverse of `fftshift`.

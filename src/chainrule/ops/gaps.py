@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import Axis, axes_of, operand, real_operand
+from chainrule.ops.batched import over_axis_or_flat
 from chainrule.ops.cumulative import cumulative_prod, cumulative_sum
 from chainrule.ops.indexing import take_along_axis
 from chainrule.ops.movement import moveaxis, permute_dims, reshape
@@ -97,8 +98,12 @@ def nanmedian(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return nanquantile(x, 0.5, axis, keepdims)
 
 
-@operation(differentiable=False, samples=[S(_with_gaps), S(_with_gaps, axis=1, keepdims=True)],
-           numpy=(np.nanargmax,))  # fmt: skip
+@operation(
+    differentiable=False,
+    samples=[S(_with_gaps), S(_with_gaps, axis=1, keepdims=True)],
+    numpy=(np.nanargmax,),
+    batch=over_axis_or_flat,
+)
 def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The index of the (first) largest element that is not NaN.
 
@@ -108,8 +113,12 @@ def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     return np.nanargmax(x, axis, keepdims=keepdims)
 
 
-@operation(differentiable=False, samples=[S(_with_gaps), S(_with_gaps, axis=1, keepdims=True)],
-           numpy=(np.nanargmin,))  # fmt: skip
+@operation(
+    differentiable=False,
+    samples=[S(_with_gaps), S(_with_gaps, axis=1, keepdims=True)],
+    numpy=(np.nanargmin,),
+    batch=over_axis_or_flat,
+)
 def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The index of the (first) smallest element that is not NaN.
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError, at, user_line
 from chainrule.graph.node import Node, Variable
+from chainrule.ops import batched_index
 from chainrule.ops.complaints import describe
 from chainrule.ops.recording import general, is_traced, raw, zeros_like
 from chainrule.ops.table import ZERO, S, Seq, bind, operation
@@ -125,6 +126,7 @@ def may_repeat(index: Index) -> bool:
 @operation(
     differentiable=False,
     samples=[S((3, 4), index=(slice(None), np.array([1, 1, 2]))), S((3,), index=1)],
+    batch=batched_index.at_same_index,
 )
 def last_writers(x: Any, index: Index) -> Any:
     """Which elements of `x[index] = value` stay: True for the last write to each place.
@@ -224,6 +226,7 @@ def _getitem_reverse(ct: Any, _y: Any, _x: Any, index: Index) -> Any:
     linear=(0,),
     kind="movement",
     samples=[S(shape, index=index) for shape, index in _SAMPLES],
+    batch=batched_index.at_same_index,
 )
 def getitem(x: Any, index: Index) -> Any:
     """`x[index]`: any index NumPy takes, integer and boolean Tensors included.
@@ -250,8 +253,10 @@ def _getitem(x: Any, index: Index) -> Any:
 
 
 def _pull_getitem(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    rule = put if isinstance(ct, Variable) else _placed
-    return (rule(ct, node.params["index"], saved[1].shape),)
+    index, shape = node.params["index"], saved[1].shape
+    if isinstance(ct, Variable):
+        return (general(put.operation, (ct,), {"index": index, "shape": shape}),)  # type: ignore[attr-defined]
+    return (_placed(ct, index, shape),)
 
 
 _GETITEM.function = getitem = _getitem
@@ -268,6 +273,7 @@ _GETITEM.pull = _pull_getitem
         S((), index=(slice(None), 1), shape=(2, 3)),
         S((2, 1), index=(slice(None), np.array([0, 0, 2])), shape=(2, 3)),
     ],
+    batch=batched_index.at_same_index,
 )
 def put(g: Any, index: Index, shape: Shape) -> Any:
     """Zeros of a shape, with g added at an index: the transpose of `x[index]`.
@@ -327,6 +333,7 @@ _WRITES: Final = (
     forward=_set_forward,
     arity=2,
     samples=_WRITES,
+    batch=batched_index.at_same_index,
 )
 def set_item(x: Any, value: Any, index: Index) -> Any:
     """A copy of x in which `x[index] = value` was done; value broadcasts.
@@ -357,6 +364,7 @@ def _add_forward(tangents: Any, y: Any, _x: Any, _value: Any, index: Index) -> A
     forward=_add_forward,
     arity=2,
     samples=_WRITES,
+    batch=batched_index.at_same_index,
 )
 def add_at(x: Any, value: Any, index: Index) -> Any:
     """A copy of x with a value added at an index, once for every time an element is named.
@@ -411,6 +419,7 @@ def _reverse_take(ct: Any, _y: Any, _x: Any, indices: Any, axis: int | None, mod
         S((3,), lambda _: [-4, 7, 1], mode="clip"),
         S((3, 2), lambda _: [-4, 7, 1], axis=0, mode="wrap"),
     ],
+    batch=batched_index.taken,
 )
 def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Slices of x by position along an axis (of all elements in a row by default).
@@ -435,6 +444,7 @@ def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         S((2, 3), lambda _: [0, -1, 0], shape=(2, 4), axis=1),
         S((3,), lambda _: [-4, 7, 1], shape=(3,), mode="clip"),
     ],
+    batch=batched_index.added,
 )
 def scatter_add(
     g: Any, indices: Any, shape: Shape, axis: int | None = None, mode: str = "raise"
@@ -483,6 +493,7 @@ def index_along(indices: Any, shape: Shape, axis: int) -> Index:
         S((3, 4), lambda rng: rng.integers(0, 4, (1, 2)), axis=1),
         S((3, 2), lambda rng: rng.integers(0, 6, 4), axis=None),
     ],
+    batch=batched_index.taken_along,
 )
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """Elements by position along an axis, with positions of their own for every place beside it.
@@ -506,6 +517,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
         S((5, 4), lambda rng: rng.integers(0, 3, (5, 4)), shape=(3, 4), axis=0),
         S((4,), lambda rng: rng.integers(0, 6, 4), shape=(3, 2), axis=None),
     ],
+    batch=batched_index.added_along,
 )
 def add_along_axis(g: Any, indices: Any, shape: Shape, axis: int | None = -1) -> Any:
     """Zeros of a shape, with g added by position along an axis: transpose of `take_along_axis`.

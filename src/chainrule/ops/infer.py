@@ -146,4 +146,6 @@ def _hashable(p: Any) -> Any:
         return (slice, p.start, p.stop, p.step)
     if type(p) in (tuple, list):
         return (type(p), *map(_hashable, p))
+    if type(p) is dict:
+        return (dict, *p, *map(_hashable, p.values()))
     return (type(p), p)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.axes import along, axes_of, numpy_names, operand
+from chainrule.ops.axes import along, axes_of, numpy_names, operand, widths
+from chainrule.ops.batched import over_axes, over_axis_of_all, over_axis_or_flat, padded, tiled
 from chainrule.ops.movement import (
     atleast_1d,
     atleast_2d,
@@ -65,6 +66,7 @@ def _stack_tangents(tangents: Sequence[Any], _y: Any, *_arrays: Any, **params: A
         Seq((0, 2)),
     ],
     numpy=(np.concatenate,),
+    batch=over_axis_of_all,
 )
 def concat(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """The arrays one after another along an axis, their other sizes being equal.
@@ -84,6 +86,7 @@ def concat(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     kind="movement",
     samples=[Seq((3,), (3,)), Seq((2, 3), (2, 3), axis=-1), Seq((), (), ()), Seq((0, 2), axis=1)],
     numpy=(np.stack,),
+    batch=over_axis_of_all,
 )
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape along a new axis.
@@ -158,6 +161,7 @@ def column_stack(arrays: Sequence[Any]) -> Any:
         S((0, 2), indices_or_sections=2),
     ],
     numpy=(np.split,),
+    batch=over_axes("axis"),
 )
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Any, ...]:
     """x in pieces along an axis: so many of equal size, or cut before each of these indices.
@@ -230,6 +234,7 @@ def dsplit(x: Any, indices_or_sections: int | Sequence[int]) -> tuple[Any, ...]:
     kind="movement",
     samples=[S((3, 4)), S((3, 4), axis=-1), S((3,)), S((2, 0))],
     numpy=numpy_names("unstack"),
+    batch=over_axes("axis"),
 )
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """The slices of x along an axis, as a tuple: the inverse of `stack`.
@@ -299,6 +304,7 @@ def _tile_back(ct: Any, _y: Any, _x: Any, reps: int | Sequence[int]) -> Any:
         S((0, 2), reps=(3, 1)),
     ],
     numpy=(np.tile,),
+    batch=tiled,
 )
 def tile(x: Any, reps: int | Sequence[int]) -> Any:
     """x laid side by side so many times along each axis.
@@ -332,6 +338,7 @@ def _repeat_back(ct: Any, _y: Any, _x: Any, repeats: Any, axis: int | None) -> A
         S((), repeats=3),
     ],
     numpy=(np.repeat,),
+    batch=over_axis_or_flat,
 )
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
     """Each element of x (each slice along the axis) repeated, by one count or a count for each.
@@ -361,16 +368,6 @@ def _pad_tangent(tangents: Sequence[Any], _y: Any, _x: Any, **params: Any) -> An
     return pad(tangents[0], **{**params, "constant_values": 0})
 
 
-def widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
-    """The (before, after) pairs of every axis, from any of the forms that NumPy's `pad` takes."""
-    if isinstance(pad_width, dict):
-        pairs = [(0, 0)] * ndim
-        for axis, pair in pad_width.items():
-            pairs[axis] = tuple(np.broadcast_to(pair, 2).tolist())
-        return pairs
-    return [tuple(pair) for pair in np.broadcast_to(pad_width, (ndim, 2)).tolist()]
-
-
 @operation(
     reverse=(_pad_back,),
     forward=_pad_tangent,
@@ -385,6 +382,7 @@ def widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
         S((), pad_width=0),
     ],
     numpy=(np.pad,),
+    batch=padded,
 )
 def pad(x: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0) -> Any:
     """x with margins around it.

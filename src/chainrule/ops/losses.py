@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.graph.node import Variable
+from chainrule.ops.batched import leading
 from chainrule.ops.indexing import add_along_axis
 from chainrule.ops.reduction import softmax
 from chainrule.ops.table import ZERO, S, operation
@@ -49,6 +50,7 @@ def _cross_entropy_back(ct: Any, y: Any, x: Any, labels: Any) -> Any:
         S((0, 3), _labels(0, classes=3)),
         S((2, 1), _labels(2, classes=1)),
     ],
+    batch=leading,
 )
 def softmax_cross_entropy(x: Any, labels: Any) -> Any:
     """Minus the logarithm of the softmax of x (..., C) at the labels (...), numbers of classes.

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops.batched import leading
 from chainrule.ops.matrices import floating, gaussian, recorded, spd, square, symmetric, well
 from chainrule.ops.series import Curve, Step
 from chainrule.ops.table import TABLE, S, composite, numbers, operation
@@ -66,6 +67,7 @@ def _as_precise(y: Any, a: Any) -> Any:
     reverse=(_by_blocks("expm"),),
     taylor=_series_by_blocks("expm"),
     samples=[S(gaussian(3, 3)), S((2, 2, 2)), S((1, 1)), S((0, 0))],
+    batch=leading,
 )
 def expm(a: Any) -> Any:
     """Exponential of each matrix of shape (..., n, n): the series 1 + a + a @ a / 2 + ...
@@ -84,6 +86,7 @@ def expm(a: Any) -> Any:
     reverse=(_by_blocks("sqrtm"),),
     taylor=_series_by_blocks("sqrtm"),
     samples=[S(spd(3)), S(spd(2, 2))],
+    batch=leading,
 )
 def sqrtm(a: Any) -> Any:
     """Principal square root of each matrix of shape (..., n, n).
@@ -104,7 +107,8 @@ def sqrtm(a: Any) -> Any:
     reverse=(_by_blocks("logm"),),
     taylor=_series_by_blocks("logm"),
     samples=[S(spd(3)), S(spd(2, 2))],
-    tolerance=10.0,  # SciPy's logm is accurate to a few digits less than its expm
+    tolerance=10.0,  # SciPy's logm is accurate to a few digits less than its expm,
+    batch=leading,
 )
 def logm(a: Any) -> Any:
     """Principal logarithm of each matrix of shape (..., n, n), the inverse of `expm`.

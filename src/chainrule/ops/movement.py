@@ -14,7 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops import batched_index
 from chainrule.ops.axes import Axis, axes_of, numpy_names, operand
+from chainrule.ops.batched import (
+    expanded,
+    leading,
+    over_axes,
+    permuted,
+    reshaped,
+    rolled,
+    squeezed,
+    stretched,
+)
 from chainrule.ops.complaints import check_device
 from chainrule.ops.diagonal import diagonal as diagonal
 from chainrule.ops.diagonal import trace as trace
@@ -41,6 +52,7 @@ def _reshape_back(ct: Any, _y: Any, _x: Any, order: str = "C", **_: Any) -> Any:
         S((1, 1), shape=()),
     ],
     numpy=(np.reshape,),
+    batch=reshaped,
 )
 def reshape(x: Any, shape: int | Sequence[int], order: str = "C", copy: bool | None = None) -> Any:
     """The elements of x in the given shape, in which one size may be -1: it follows from the rest.
@@ -93,6 +105,7 @@ def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
     kind="movement",
     samples=[S((3, 4), axis=1), S((3, 4), axis=(0, -1)), S((), axis=0), S((0,), axis=-1)],
     numpy=(np.expand_dims,),
+    batch=expanded,
 )
 def expand_dims(x: Any, axis: int | Sequence[int] = 0) -> Any:
     """x with new axes of size one at these positions of the result.
@@ -109,6 +122,7 @@ def expand_dims(x: Any, axis: int | Sequence[int] = 0) -> Any:
     kind="movement",
     samples=[S((3, 1, 4)), S((1, 3, 1), axis=0), S((1, 3, 1), axis=(0, -1)), S((1, 1)), S((1, 0))],
     numpy=(np.squeeze,),
+    batch=squeezed,
 )
 def squeeze(x: Any, axis: Axis = None) -> Any:
     """x without these axes, which must be of size one; without all such axes where none is named.
@@ -132,6 +146,7 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
         S((1, 1), shape=(5, 1)),
     ],
     numpy=(np.broadcast_to,),
+    batch=stretched,
 )
 def broadcast_to(x: Any, shape: int | Sequence[int]) -> Any:
     """x repeated along new leading axes and along its axes of size one, to the given shape.
@@ -225,6 +240,7 @@ def _permute_back(ct: Any, _y: Any, _x: Any, axes: Sequence[int] | None) -> Any:
         S((3,)),
     ],
     numpy=(np.transpose,),
+    batch=permuted,
 )
 def permute_dims(x: Any, axes: Sequence[int] | None = None) -> Any:
     """x with its axes in another order: axis i of the result is axis `axes[i]` of x.
@@ -243,6 +259,7 @@ def permute_dims(x: Any, axes: Sequence[int] | None = None) -> Any:
     kind="movement",
     samples=[S((3, 4)), S((2, 3, 4)), S((0, 2)), S((1, 1))],
     numpy=numpy_names("matrix_transpose"),
+    batch=leading,
 )
 def matrix_transpose(x: Any) -> Any:
     """The transposes of the matrices in the last two axes of x, which has two axes at least.
@@ -266,6 +283,7 @@ def matrix_transpose(x: Any) -> Any:
         S((0, 3), source=1, destination=0),
     ],
     numpy=(np.moveaxis,),
+    batch=over_axes("source", "destination"),
 )
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
     """x with the axes `source` moved to the positions `destination`; the others keep their order.
@@ -286,6 +304,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
         S((0, 2), axis1=1, axis2=0),
     ],
     numpy=(np.swapaxes,),
+    batch=over_axes("axis1", "axis2"),
 )
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes interchanged.
@@ -309,6 +328,7 @@ def _flip_back(ct: Any, _y: Any, _x: Any, axis: Axis) -> Any:
     kind="movement",
     samples=[S((3, 4)), S((3, 4), axis=-1), S((2, 3, 4), axis=(0, 2)), S((0, 2), axis=0), S(())],
     numpy=(np.flip,),
+    batch=over_axes("axis"),
 )
 def flip(x: Any, axis: Axis = None) -> Any:
     """x with the elements along these axes (all where None) in reverse order.
@@ -357,6 +377,7 @@ def _roll_back(ct: Any, _y: Any, _x: Any, shift: int | Sequence[int], axis: Axis
         S((1,), shift=3),
     ],
     numpy=(np.roll,),
+    batch=rolled,
 )
 def roll(x: Any, shift: int | Sequence[int], axis: Axis = None) -> Any:
     """x with its elements moved by `shift` places, those pushed off the end coming in at the front.
@@ -379,6 +400,7 @@ def _turn_back(ct: Any, _y: Any, _x: Any, k: int, axes: tuple[int, int]) -> Any:
     kind="movement",
     samples=[S((3, 4)), S((3, 4), k=-1), S((2, 3, 4), k=2, axes=(1, -1)), S((0, 2))],
     numpy=(np.rot90,),
+    batch=over_axes("axes"),
 )
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """x turned k times by 90 degrees in the plane of two axes, from the first towards the second.
@@ -411,6 +433,7 @@ def _gather_back(ct: Any, _y: Any, _x: Any, positions: Any) -> Any:
         S((3,), _some_positions(size=3)),
         S((2, 3), _some_positions(0, size=6)),
     ],
+    batch=batched_index.at_positions,
 )
 def gather_positions(x: Any, positions: Any) -> Any:
     """The elements of x, counted as if it were flat, at an integer array of positions.
@@ -431,6 +454,7 @@ def gather_positions(x: Any, positions: Any) -> Any:
         S((), _some_positions(size=3), shape=(3,)),
         S((0,), _some_positions(0, size=6), shape=(2, 3)),
     ],
+    batch=batched_index.at_positions,
 )
 def scatter_positions(x: Any, positions: Any, shape: Sequence[int]) -> Any:
     """Zeros of this shape to which each element of x is added at its position, counted as if flat.
@@ -465,6 +489,7 @@ def move_back(ct: Any, shape: Sequence[int], move: Callable[[Any], Any]) -> Any:
     samples=[S((3, 4), dtype=np.float64), S((), dtype=np.complex128), S((0,), dtype=np.float64)],
     untested="single precision in does not mean single precision out: the dtype is asked for",
     numpy=numpy_names("astype"),
+    batch=leading,
 )
 def astype(x: Any, dtype: Any, copy: bool = True, device: Any = None) -> Any:
     """x in another dtype. The gradient is cast back; an integer or boolean result has none.
@@ -482,6 +507,7 @@ def astype(x: Any, dtype: Any, copy: bool = True, device: Any = None) -> Any:
     kind="movement",
     samples=[S((3, 4)), S(()), S((0,))],
     numpy=(np.copy,),
+    batch=leading,
 )
 def copy(x: Any, order: str = "K") -> Any:
     """A copy of x, which shares no memory with it.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ShapeError, at, user_line
+from chainrule.ops.batched import over_axes
 from chainrule.ops.matrices import complex_gaussian, conj, floating, recorded, well
 from chainrule.ops.table import S, composite, operation, raw
 
@@ -83,6 +84,7 @@ def _vector_norm_rule(ct: Any, y: Any, x: Any, axis: Any, keepdims: bool, ord: A
         S(complex_gaussian(3), ord=2),
         S(complex_gaussian(3), ord=3),
     ],
+    batch=over_axes("axis"),
 )
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm of vectors along an axis, along several taken as one, or of all elements.

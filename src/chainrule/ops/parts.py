@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.ops.arithmetic import floor_divide, power, remainder
 from chainrule.ops.axes import numpy_names, operand, real_operand
+from chainrule.ops.batched import leading
 from chainrule.ops.contraction import dot
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.movement import astype, ravel
@@ -74,7 +75,11 @@ def modf(x: Any) -> tuple[Any, Any]:
     return np.where(np.isinf(raw(x)), np.copysign(0, raw(x)), x - whole), whole
 
 
-@operation(differentiable=False, samples=[S((3,))])
+@operation(
+    differentiable=False,
+    samples=[S((3,))],
+    batch=leading,
+)
 def exponent(x: Any) -> Any:
     """The e for which x / 2**e is at least 1/2 and less than 1 in absolute value; 0 of zero."""
     return np.frexp(x)[1]
@@ -156,6 +161,7 @@ def vdot(a: Any, b: Any) -> Any:
     differentiable=False,
     samples=[S((3,)), S(_complex)],
     numpy=numpy_names("isreal"),
+    batch=leading,
 )
 def isreal(x: Any) -> Any:
     """Whether the imaginary part is zero.
@@ -166,7 +172,12 @@ def isreal(x: Any) -> Any:
     return np.asarray(np.isreal(x))
 
 
-@operation(differentiable=False, samples=[S((3,)), S(_complex)], numpy=(np.iscomplex,))
+@operation(
+    differentiable=False,
+    samples=[S((3,)), S(_complex)],
+    numpy=(np.iscomplex,),
+    batch=leading,
+)
 def iscomplex(x: Any) -> Any:
     """Whether the imaginary part is not zero.
 
@@ -177,7 +188,10 @@ def iscomplex(x: Any) -> Any:
 
 
 @operation(
-    differentiable=False, samples=[S((3,)), S(lambda _: [np.inf, 1.0])], numpy=(np.isposinf,)
+    differentiable=False,
+    samples=[S((3,)), S(lambda _: [np.inf, 1.0])],
+    numpy=(np.isposinf,),
+    batch=leading,
 )
 def isposinf(x: Any) -> Any:
     """Which elements are inf.
@@ -189,7 +203,10 @@ def isposinf(x: Any) -> Any:
 
 
 @operation(
-    differentiable=False, samples=[S((3,)), S(lambda _: [-np.inf, 1.0])], numpy=(np.isneginf,)
+    differentiable=False,
+    samples=[S((3,)), S(lambda _: [-np.inf, 1.0])],
+    numpy=(np.isneginf,),
+    batch=leading,
 )
 def isneginf(x: Any) -> Any:
     """Which elements are -inf.

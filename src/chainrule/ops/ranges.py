@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops.batched import spanning
 from chainrule.ops.table import S, operation
 
 _SAMPLES = [
@@ -31,7 +32,12 @@ def _linspace_stop(ct: Any, _y: Any, _a: Any, _b: Any, num: int, endpoint: bool)
     return np.add.reduce(ct * _shares(ct, num, endpoint), axis=0)
 
 
-@operation(arity=2, reverse=(_linspace_start, _linspace_stop), samples=_SAMPLES)
+@operation(
+    arity=2,
+    reverse=(_linspace_start, _linspace_stop),
+    samples=_SAMPLES,
+    batch=spanning,
+)
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
     """`num` equally spaced points from `start` to `stop`, along a new first axis."""
     return np.linspace(start, stop, num, endpoint)
@@ -51,6 +57,7 @@ def _geomspace_stop(ct: Any, y: Any, _a: Any, b: Any, num: int, endpoint: bool) 
     reverse=(_geomspace_start, _geomspace_stop),
     domain=((0.5, 2.0), (3.0, 9.0)),
     samples=_SAMPLES,
+    batch=spanning,
 )
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
     """`num` points from `start` to `stop` in constant ratio, along a new first axis."""

@@ -118,7 +118,7 @@ def trace(
         row, values, params, cls, lambda value, operands: settle(cls, value, operands, row, params)
     )
     if paused and get_ident() in paused:
-        nodes = [n if n is None else _stopped(n, v) for n, v in zip(nodes, values, strict=True)]
+        nodes = _all_stopped(nodes, values)
     node = Node()
     node.op = row
     node.inputs = tuple(nodes)
@@ -196,6 +196,14 @@ def marked(cls: Any, x: Any) -> Any:
 def is_traced(x: Any) -> bool:
     """Whether a Tensor has no numbers yet."""
     return isinstance(x, Variable) and type(x._value) is Abstract
+
+
+def _all_stopped(nodes: Sequence[Node | None], values: Sequence[Any]) -> list[Node | None]:
+    stopped_nodes: list[Node | None] = []
+    for k in range(len(nodes)):
+        node: Any = nodes[k]
+        stopped_nodes.append(node if node is None else _stopped(node, values[k]))
+    return stopped_nodes
 
 
 def _stopped(n: Node, value: Any) -> Node:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import Axis, axes_of
+from chainrule.ops.batched import over_axes, over_axis_or_flat
 from chainrule.ops.cumulative import ZEROS, products_of_others
 from chainrule.ops.cumulative import cumulative_prod as cumulative_prod
 from chainrule.ops.cumulative import cumulative_sum as cumulative_sum
@@ -66,6 +67,7 @@ def _sum_back(ct: Any, _y: Any, _x: Any, axis: Axis, keepdims: bool, **_: Any) -
     kind="linear",
     samples=(*REDUCTIONS, *EMPTY),
     numpy=(np.sum,),
+    batch=over_axes("axis"),
 )
 def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The sum of the elements of x, over all axes or those given, in the dtype given.
@@ -87,7 +89,12 @@ def _prod_back(ct: Any, _y: Any, x: Any, axis: Axis, keepdims: bool, **_: Any) -
     return spread(ct, x, axis, keepdims) * products_of_others(x, axes_of(axis, x.ndim))
 
 
-@operation(reverse=(_prod_back,), samples=(*REDUCTIONS, *EMPTY, ZEROS), numpy=(np.prod,))
+@operation(
+    reverse=(_prod_back,),
+    samples=(*REDUCTIONS, *EMPTY, ZEROS),
+    numpy=(np.prod,),
+    batch=over_axes("axis"),
+)
 def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The product of the elements of x, over all axes or those given, in the dtype given.
 
@@ -114,7 +121,14 @@ def count(x: Any, axis: Axis) -> int:
     return n
 
 
-@operation(reverse=(_mean_back,), linear=(0,), kind="linear", samples=REDUCTIONS, numpy=(np.mean,))
+@operation(
+    reverse=(_mean_back,),
+    linear=(0,),
+    kind="linear",
+    samples=REDUCTIONS,
+    numpy=(np.mean,),
+    batch=over_axes("axis"),
+)
 def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The mean of the elements of x, over all axes or those given; of integers in float64.
 
@@ -179,7 +193,12 @@ MOMENTS: Sequence[Any] = (
 )
 
 
-@operation(reverse=(_var_back,), samples=MOMENTS, numpy=(np.var,))
+@operation(
+    reverse=(_var_back,),
+    samples=MOMENTS,
+    numpy=(np.var,),
+    batch=over_axes("axis"),
+)
 def var(
     x: Any,
     axis: Axis = None,
@@ -198,7 +217,12 @@ def var(
     return np.var(x, axis, dtype, ddof=correction if ddof is None else ddof, keepdims=keepdims)
 
 
-@operation(reverse=(_std_back,), samples=MOMENTS, numpy=(np.std,))
+@operation(
+    reverse=(_std_back,),
+    samples=MOMENTS,
+    numpy=(np.std,),
+    batch=over_axes("axis"),
+)
 def std(
     x: Any,
     axis: Axis = None,
@@ -228,7 +252,12 @@ def _extreme_back(ct: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return spread(ct, x, axis, keepdims) / shares * hit
 
 
-@operation(reverse=(_extreme_back,), samples=REDUCTIONS, numpy=(np.max, np.amax))
+@operation(
+    reverse=(_extreme_back,),
+    samples=REDUCTIONS,
+    numpy=(np.max, np.amax),
+    batch=over_axes("axis"),
+)
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest element of x, over all axes or those given; NaN where there is one.
 
@@ -240,7 +269,12 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return maximum_reduce(x, axis, None, None, keepdims)
 
 
-@operation(reverse=(_extreme_back,), samples=REDUCTIONS, numpy=(np.min, np.amin))
+@operation(
+    reverse=(_extreme_back,),
+    samples=REDUCTIONS,
+    numpy=(np.min, np.amin),
+    batch=over_axes("axis"),
+)
 def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The smallest element of x, over all axes or those given; NaN where there is one.
 
@@ -281,6 +315,7 @@ def _logsumexp_back(ct: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 @operation(
     reverse=(_logsumexp_back,),
     samples=(*REDUCTIONS, S(lambda rng: np.array([-np.inf, 1.0, 2.5])), EMPTY[2]),
+    batch=over_axes("axis"),
 )
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """log of the sum of exp(x), over all axes or those given, without overflow.
@@ -316,7 +351,11 @@ NORMALIZATIONS = (
 )
 
 
-@operation(reverse=(_softmax_back,), samples=NORMALIZATIONS)
+@operation(
+    reverse=(_softmax_back,),
+    samples=NORMALIZATIONS,
+    batch=over_axes("axis"),
+)
 def softmax(x: Any, axis: Axis = -1) -> Any:
     """exp(x) divided by its sum along the axis, without overflow.
 
@@ -330,6 +369,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 @operation(
     reverse=(lambda ct, y, _x, axis: ct - np.exp(y) * np.add.reduce(ct, axis=axis, keepdims=True),),
     samples=NORMALIZATIONS,
+    batch=over_axes("axis"),
 )
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
     """log of `softmax`, exact where that rounds to zero.
@@ -346,7 +386,12 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
 # --- without derivative --------------------------------------------------------------------------
 
 
-@operation(differentiable=False, samples=(*REDUCTIONS, *EMPTY), numpy=(np.any,))
+@operation(
+    differentiable=False,
+    samples=(*REDUCTIONS, *EMPTY),
+    numpy=(np.any,),
+    batch=over_axes("axis"),
+)
 def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Whether some element of x is not zero, over all axes or those given.
 
@@ -356,7 +401,12 @@ def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return logical_or_reduce(x, axis, None, None, keepdims)
 
 
-@operation(differentiable=False, samples=(*REDUCTIONS, *EMPTY), numpy=(np.all,))
+@operation(
+    differentiable=False,
+    samples=(*REDUCTIONS, *EMPTY),
+    numpy=(np.all,),
+    batch=over_axes("axis"),
+)
 def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Whether no element of x is zero, over all axes or those given.
 
@@ -369,7 +419,12 @@ def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 POSITIONS = (S((3, 4)), S((3, 4), axis=0), S((3, 4), axis=-1, keepdims=True), S((1,)), S(()))
 
 
-@operation(differentiable=False, samples=POSITIONS, numpy=(np.argmax,))
+@operation(
+    differentiable=False,
+    samples=POSITIONS,
+    numpy=(np.argmax,),
+    batch=over_axis_or_flat,
+)
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The index of the (first) largest element along an axis, or in x as a vector.
 
@@ -379,7 +434,12 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     return np.argmax(x, axis, keepdims=keepdims)
 
 
-@operation(differentiable=False, samples=POSITIONS, numpy=(np.argmin,))
+@operation(
+    differentiable=False,
+    samples=POSITIONS,
+    numpy=(np.argmin,),
+    batch=over_axis_or_flat,
+)
 def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The index of the (first) smallest element along an axis, or in x as a vector.
 
@@ -389,7 +449,12 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     return np.argmin(x, axis, keepdims=keepdims)
 
 
-@operation(differentiable=False, samples=(*REDUCTIONS, *EMPTY), numpy=(np.count_nonzero,))
+@operation(
+    differentiable=False,
+    samples=(*REDUCTIONS, *EMPTY),
+    numpy=(np.count_nonzero,),
+    batch=over_axes("axis"),
+)
 def count_nonzero(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """How many elements of x are not zero, over all axes or those given.
 

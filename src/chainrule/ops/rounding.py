@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.ops.arithmetic import divide, multiply, positive
 from chainrule.ops.axes import operand
+from chainrule.ops.batched import leading
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.partials import kind_of, off_zero
 from chainrule.ops.table import NUMPY, ZERO, S, composite, operation
@@ -211,6 +212,7 @@ def _complex_numbers(rng: np.random.Generator) -> Any:
     kind="linear",
     numpy=(np.conj,),
     samples=[S((2, 3)), S(_complex_numbers)],
+    batch=leading,
 )
 def conj(x: Any) -> Any:
     """Complex conjugate.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import Axis, along, axes_of, operand, real_operand
+from chainrule.ops.batched import over_axes
 from chainrule.ops.cumulative import diff
 from chainrule.ops.indexing import scatter_add, take
 from chainrule.ops.joining import concat
@@ -188,6 +189,7 @@ def _edge(piece: Any, steps: Any, order: int, width: Any, *, first: bool) -> Any
         S(lambda rng: rng.uniform(0.0, 9.0, 5), period=3.0),
     ],
     numpy=(np.unwrap,),
+    batch=over_axes("axis"),
 )
 def unwrap(
     p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi

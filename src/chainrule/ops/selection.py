@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.graph.node import Variable
+from chainrule.ops.batched import contained, digits, over_axes, over_axis_or_flat, searched
 from chainrule.ops.indexing import (
     add_along_axis,
     getitem,
@@ -61,6 +62,7 @@ def _reverse_sort(
         S((2, 3), axis=None),
         S((0, 2), axis=0),
     ],
+    batch=over_axis_or_flat,
 )
 def sort(
     x: Any,
@@ -84,6 +86,7 @@ def sort(
     differentiable=False,
     numpy=(np.argsort,),
     samples=[S((5,)), S((3, 4), axis=0, descending=True), S((2, 3), axis=None)],
+    batch=over_axis_or_flat,
 )
 def argsort(
     x: Any,
@@ -115,6 +118,7 @@ def _reverse_topk(ct: Any, y: Any, _x: Any, axis: int, **_: Any) -> Any:
     reverse=(_reverse_topk,),
     results=2,
     samples=[S((5,), k=2), S((3, 4), k=3, axis=0), S((3, 4), k=2, largest=False), S((3,), k=0)],
+    batch=over_axes("axis"),
 )
 def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
     """The k largest (or smallest) elements along an axis, in order, and their positions.
@@ -149,6 +153,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
         S(lambda rng: np.sort(rng.random(5)), (3,)),
         S(lambda _: [1.0, 2.0], (), side="right"),
     ],
+    batch=searched,
 )
 def searchsorted(x1: Any, x2: Any, side: str = "left", sorter: Any = None) -> Any:
     """Where the elements of x2 would have to be inserted in the sorted x1 to keep it sorted.
@@ -211,6 +216,7 @@ def flatnonzero(x: Any) -> Any:
     differentiable=False,
     numpy=(np.isin,),
     samples=[S(lambda rng: rng.integers(0, 5, (3, 4)), lambda _: [1, 2])],
+    batch=contained,
 )
 def isin(
     elements: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False
@@ -228,6 +234,7 @@ def isin(
     differentiable=False,
     numpy=(np.digitize,),
     samples=[S((3, 4), lambda _: [-1.0, 0.0, 1.0])],
+    batch=digits,
 )
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """Number of the bin that each element falls in, as `numpy.digitize`.

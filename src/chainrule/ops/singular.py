@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
 from chainrule.graph.node import Node
+from chainrule.ops.batched import leading
 from chainrule.ops.coincidence import Pairs, share
 from chainrule.ops.matrices import (
     adjoint,
@@ -167,6 +168,7 @@ def _push_svd(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any, Any]:
         S(well(2, 3, 2), full_matrices=False),
         S(well(1, 1)),
     ],
+    batch=leading,
 )
 def svd(a: Any, full_matrices: bool = True) -> Any:
     """Singular value decomposition (U, S, Vh) of a = U @ diag(S) @ Vh, S descending.
@@ -194,6 +196,7 @@ def _svdvals_rule(ct: Any, _y: Any, a: Any) -> Any:
     reverse=(_svdvals_rule,),
     numpy=(np.linalg.svdvals,),
     samples=[S(well(3, 3)), S(well(4, 2, 2)), S(well(2, 3)), S((0, 2))],
+    batch=leading,
 )
 def svdvals(a: Any) -> Any:
     """Singular values, descending: shape (..., m, n) to (..., min(m, n)). Values that coincide

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.ops import reduction
 from chainrule.ops.axes import Axis, along, axes_of, numpy_names, operand
+from chainrule.ops.batched import over_axes, quantiles
 from chainrule.ops.cumulative import diff
 from chainrule.ops.joining import concat
 from chainrule.ops.movement import atleast_2d, broadcast_to, reshape, scatter_positions, squeeze
@@ -171,7 +172,12 @@ QUANTILES = (
 )
 
 
-@operation(reverse=(_quantile_back,), samples=QUANTILES, numpy=(np.quantile,))
+@operation(
+    reverse=(_quantile_back,),
+    samples=QUANTILES,
+    numpy=(np.quantile,),
+    batch=quantiles,
+)
 def quantile(
     x: Any, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
 ) -> Any:
@@ -215,6 +221,7 @@ def _median_back(ct: Any, _y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
         S((1,)),
     ],
     numpy=(np.median,),
+    batch=over_axes("axis"),
 )
 def median(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The median of the elements of x, over all axes or those given.

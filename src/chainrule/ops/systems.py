@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.node import Node
+from chainrule.ops.batched import leading, matrix_ranks, systems
 from chainrule.ops.matrices import (
     adjoint,
     attempt,
@@ -78,6 +79,7 @@ def _solve_series(y: Curve, a: Curve, b: Curve) -> Step:
         S((0, 0), (0,)),
         S(complex_gaussian(3, 3), complex_gaussian(3, 2)),
     ],
+    batch=systems,
 )
 def solve(a: Any, b: Any) -> Any:
     """Solution x of a @ x = b.
@@ -179,6 +181,7 @@ def _transposed(t: Any, kind: int) -> Any:
         S(triangle(34, 2), (34, 1)),
         S((0, 0), (0, 2)),
     ],
+    batch=systems,
 )
 def solve_triangular(
     a: Any, b: Any, *, lower: bool = False, trans: Any = 0, unit_diagonal: bool = False
@@ -251,6 +254,7 @@ TABLE["cho_solve"].untested = "its first argument is a pair; see tests of linear
     reverse=(lambda ct, y, _a: -(y.mT @ ct @ y.mT),),
     numpy=(np.linalg.inv,),
     samples=[S(well(3, 3)), S(well(2, 2, 3)), S((0, 0)), S(complex_gaussian(3, 3))],
+    batch=leading,
 )
 def inv(a: Any) -> Any:
     """Inverse of each matrix of shape (..., n, n).
@@ -290,6 +294,7 @@ def _pinv_rule(ct: Any, y: Any, a: Any, hermitian: bool, **_: Any) -> Any:
         S(well(3, 3), hermitian=True),
         S((2, 0)),
     ],
+    batch=leading,
 )
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """Moore-Penrose pseudo-inverse of each matrix: shape (..., m, n) to (..., n, m).
@@ -342,6 +347,7 @@ def _lstsq_by_matrix(ct: Any, y: Any, a: Any, b: Any, rcond: Any) -> Any:
         S(well(4, 2, 3), (4,)),
         S(well(3, 3, 2), (2, 3, 1)),
     ],
+    batch=systems,
 )
 def least_squares(a: Any, b: Any, *, rcond: Any = None) -> Any:
     """The x of least norm among those that minimize the 2-norm of a @ x - b.
@@ -397,7 +403,12 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
 # --- ranks, tensors, blocks ----------------------------------------------------------------------
 
 
-@operation(differentiable=False, numpy=(np.linalg.matrix_rank,), samples=[S((3, 2)), S((2, 3, 3))])
+@operation(
+    differentiable=False,
+    numpy=(np.linalg.matrix_rank,),
+    samples=[S((3, 2)), S((2, 3, 3))],
+    batch=matrix_ranks,
+)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:  # noqa: N803 - NumPy's name
     """Number of singular values above `tol`, or above `rtol` times the largest. Not differentiable.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError, TracedValueError, at, user_line
 from chainrule.graph.node import Variable
+from chainrule.ops import batched_index
 from chainrule.ops.complaints import describe
 from chainrule.ops.recording import zeros_like
 from chainrule.ops.table import ZERO, operation
@@ -109,6 +110,7 @@ def _at_forward(tangents: Any, y: Any, *operands: Any, row: Any, params: Any) ->
     reverse=_at_reverse,
     forward=_at_forward,
     arity=None,
+    batch=batched_index.at_own_index,
 )
 def at_index(operands: Sequence[Any], row: Any, params: dict[str, Any]) -> Any:
     """An indexing row whose index has operands in it.

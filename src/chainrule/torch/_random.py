@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ShapeError, at, user_line
+from chainrule.ops.drawing import check_drawing
 from chainrule.ops.table import raw
 from chainrule.record.inplace import assign
 from chainrule.torch._arguments import sizes
@@ -73,10 +74,12 @@ class Generator:
 
     def numbers(self, count: int) -> Any:
         """So many 32-bit numbers, as uint64."""
+        check_drawing()
         return self._bits.random_raw(count)
 
     def long_numbers(self, count: int) -> Any:
         """So many 64-bit numbers."""
+        check_drawing()
         pairs = self._bits.random_raw(2 * count).reshape(-1, 2)
         return (pairs[:, 0] << np.uint64(32)) | pairs[:, 1]
 

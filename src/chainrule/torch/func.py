@@ -74,10 +74,14 @@ def hessian(func: Function, argnums: Argnums = 0) -> Function:
     return _hessian.hessian(func, argnums)
 
 
-def vmap(func: Function, in_dims: Any = 0, out_dims: Any = 0) -> Function:
+def vmap(
+    func: Function, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error"
+) -> Function:
     """`func` on a batch: what it does to one example, done to all along a dimension at once.
+
+    Random numbers drawn in `func` raise an error, or with `randomness="same"` are the same for all.
 
     >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.ones(3, 2))
     tensor([2., 2., 2.])
     """
-    return _vmap(func, in_dims, out_dims)
+    return _vmap(func, in_dims, out_dims, randomness=randomness)

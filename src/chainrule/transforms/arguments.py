@@ -229,23 +229,29 @@ def full(derivatives: Sequence[Any], like: Sequence[Any]) -> list[Any]:
     ]
 
 
-def results_of(name: str, out: Any, cls: type[Variable]) -> tuple[list[Any], Structure]:
-    """The leaves of what a function returned, as Tensors, and their structure."""
+def results_of(
+    name: str, out: Any, cls: type[Variable], aux: bool = True
+) -> tuple[list[Any], Structure]:
+    """The leaves of what a function returned, as Tensors, and their structure; `aux` says whether
+    the transform lets other things pass.
+    """
     leaves, structure = flatten(out)
-    return [as_result(name, x, cls) for x in leaves], structure
+    return [as_result(name, x, cls, aux) for x in leaves], structure
 
 
-def as_result(name: str, x: Any, cls: type[Variable]) -> Variable:
+def as_result(name: str, x: Any, cls: type[Variable], aux: bool = True) -> Variable:
     """A result as a Tensor, or an error for what is no number."""
     if isinstance(x, Variable):
         return x
     value = np.asarray(x) if not isinstance(x, str) else None
     if value is None or value.dtype.kind not in "biufc":
+        hint = (
+            ". What is to be passed through as it is goes into the second result, with has_aux=True"
+        )
         raise DtypeError(
             f"{name}: the function returned {_article(type(x).__name__)}"
             f"{f' ({x!r})' if isinstance(x, str) else ''}; it must return numbers, arrays or "
-            "Tensors, or containers of them. What is to be passed through as it is goes into "
-            "the second result, with has_aux=True" + at(user_line())
+            f"Tensors, or containers of them{hint if aux else ''}" + at(user_line())
         )
     return wrapped(cls, value if value.ndim else value[()], None)
 

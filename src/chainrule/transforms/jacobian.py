@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.batch import batch
-from chainrule.errors import ArgumentError, at, user_line
+from chainrule.derive.entries import units, whole
+from chainrule.errors import ArgumentError, TracedValueError, at, user_line
 from chainrule.graph.node import Spec, Variable
+from chainrule.ops.joining import stack
 from chainrule.ops.movement import moveaxis, reshape
 from chainrule.ops.recording import wrapped, zeros_like
 from chainrule.record.trace import trace
@@ -109,8 +111,7 @@ def by_row(
                 ]
             )
         else:
-            seeds, outs = _units(y._value, cls), [x._value for x in xs]
-            found = _batched(pulled, Spec(y._value), seeds, outs, cls)
+            found = _batched(pulled, y._value, [x._value for x in xs], cls)
             rows.append([_shaped(g, shape, x._value.shape) for g, x in zip(found, xs, strict=True)])
     return rows
 
@@ -125,8 +126,7 @@ def by_column(
         def pushed(tangent: Any, i: int = i) -> list[Any]:
             return push(ys, xs, [tangent if k == i else None for k in range(len(xs))], cls, free)[0]
 
-        seeds, outs = _units(x._value, cls), [y._value for y in ys]
-        found = _batched(pushed, Spec(x._value), seeds, outs, cls)
+        found = _batched(pushed, x._value, [y._value for y in ys], cls)
         columns.append(
             [
                 _shaped(_last(t), y._value.shape, x._value.shape)
@@ -136,31 +136,28 @@ def by_column(
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _units(like: Any, cls: type[Variable]) -> Any:
-    """The unit vectors of a space, one after the other."""
-    n = like.size
-    return wrapped(cls, np.eye(n, dtype=like.dtype).reshape(n, *like.shape), None)
-
-
 def _batched(
-    function: Callable[..., Sequence[Any]],
-    spec: Spec,
-    seeds: Any,
-    outs: Sequence[Any],
-    cls: type[Variable],
+    function: Callable[..., Sequence[Any]], space: Any, outs: Sequence[Any], cls: type[Variable]
 ) -> list[Any]:
-    """A linear map of one argument on a batch of them; results have the batch first."""
-    size = seeds._value.shape[0]
+    """A linear map of one argument on the unit vectors of its space; results have them first."""
+    size = space.size
 
-    def whole(seed: Any) -> list[Any]:
+    def linear(seed: Any) -> list[Any]:
         return [
             zeros_like(o) if g is None else g for g, o in zip(function(seed), outs, strict=True)
         ]
 
-    graph = trace(whole, [spec], cls, "jacobian")
-    found, carried = batch(graph, [seeds], [True], size)
+    seeds, found, carried = units(space.shape, space.dtype), outs, [False] * len(outs)
+    try:
+        graph = trace(linear, [Spec(space)], cls, "jacobian")
+        found, carried = batch(graph, [seeds], [True], size)
+    except TracedValueError:  # of a rule that looks at numbers
+        if size:
+            singly = [linear(wrapped(cls, seed, None)) for seed in whole(seeds)]
+            found = [stack(parts) for parts in zip(*singly, strict=True)]
+            carried = [True] * len(outs)
     return [
-        g if c else wrapped(cls, np.zeros((size, *o.shape), o.dtype), None)
+        g if c else np.zeros((size, *o.shape), o.dtype)
         for g, c, o in zip(found, carried, outs, strict=True)
     ]
 
