@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 COMPILED := $(shell sed -n 's/^ *"\(src[^"]*[.]py\)",$$/\1/p' setup.py)
 EXTRA = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")
 
+# Where there is a C compiler the hot modules are compiled: `setup.py` goes on without, `make test` does not.
+HOT = import shutil, chainrule.ops.hot as hot; assert not (shutil.which("cc") and hot.__file__.endswith(".py")), "the hot modules were not compiled: see the output of pip install -v ."
+
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
@@ -36,6 +39,7 @@ test: $(VENV)/.package $(VENV)/.with-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -c '$(HOT)'
 	$(BIN)/pytest --numprocesses auto -m "not peers"
 	$(MAKE) test-pure
 

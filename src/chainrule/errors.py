@@ -17,6 +17,9 @@ from numpy.linalg import LinAlgError
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 """The folder of chainrule's own files."""
 _SITE = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))) + os.sep
+COMPILED = os.path.join("src", "chainrule", "")
+"""Where tracebacks say that the frames of compiled modules are."""
+
 _OTHERS = (PACKAGE, f"{_SITE}numpy{os.sep}", f"{_SITE}scipy{os.sep}", "<__array_function__")
 """Where what is no line of the user's is written."""
 

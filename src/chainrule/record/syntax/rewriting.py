@@ -9,7 +9,7 @@ import weakref
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from chainrule.errors import PACKAGE, SyntaxUnsupported, TracedValueError, at, user_line
+from chainrule.errors import COMPILED, PACKAGE, SyntaxUnsupported, TracedValueError, at, user_line
 from chainrule.record.syntax import source
 from chainrule.record.syntax.calls import Calls
 from chainrule.record.syntax.helpers import Helpers
@@ -119,7 +119,7 @@ def _asked_by(error: TracedValueError, code: CodeType) -> bool:
     trace = error.__traceback__
     while trace is not None:
         inner = trace.tb_frame.f_code
-        if not inner.co_filename.startswith(PACKAGE):
+        if not inner.co_filename.startswith((PACKAGE, COMPILED)):
             found = inner
         trace = trace.tb_next
     return found is code
