@@ -21,6 +21,8 @@ COMPILED = [
     "src/chainrule/ops/frequent.py",
     "src/chainrule/derive/reverse.py",
     "src/chainrule/transforms/backward.py",
+    "src/chainrule/transforms/arguments.py",
+    "src/chainrule/transforms/walks.py",
     "src/chainrule/record/inplace.py",
     "src/chainrule/graph/switch.py",
 ]

@@ -57,12 +57,19 @@ def multiplied(a: Any, b: Any) -> Any:
 
 
 def pull_matmul(ct: Any, saved: tuple[Any, ...], node: Node) -> Any:
-    """The rules of `ops.contraction` for two matrices in plain arrays."""
+    """The rules of `ops.contraction` for a matrix and a matrix or vector, in plain arrays."""
     a = saved[1]
     b = saved[2]
-    if careful or type(ct) is not ndarray or len(a.shape) != 2 or len(b.shape) != 2:
+    if careful or type(ct) is not ndarray or len(a.shape) != 2:
         return node.op._pull(ct, saved, node)
     inputs = node.inputs
+    if len(b.shape) == 1:
+        return (
+            None if inputs[0] is None else fit(ct[:, None] * b, a),
+            None if inputs[1] is None else fit(ct.dot(a), b),
+        )
+    if len(b.shape) != 2:
+        return node.op._pull(ct, saved, node)
     return (
         None if inputs[0] is None else fit(multiplied(ct, b.T), a),
         None if inputs[1] is None else fit(multiplied(a.T, ct), b),
