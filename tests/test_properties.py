@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from programs import (
     CALLS,
@@ -204,6 +204,7 @@ def test_every_row_within_a_program(name: str) -> None:
     for k in [k for n, k in CALLS if n == name]:
         program = Program(((3,),), (Call(name, k, (0, 1, 0), k),), k)
         x = program.point()
+        assert all(np.all(np.isfinite(v)) for v in arrays(program(x)))
         t = random_like(x)
         _, tangent = cr.jvp(program, x, t)
         alike(cr.linearize(program, x)[1](t), tangent, 1e-9, f"{name} sample {k}: linearize")

@@ -135,8 +135,13 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
         visited.append(node)
         i = 0
         if active is not None:
+<<<<<<< HEAD
             node = _narrowed(node, active, saved)
         gs = node.op.pull(ct, saved, node) if wrap is None else recorded_pull(node, ct, saved)
+=======
+            node = _narrowed(node, active)
+        gs = recorded_pull(node, ct, saved) if final else node.op.pull(ct, saved, node)
+>>>>>>> 5d195bc (wip)
         for n in node.inputs:
             g = gs[i]
             i += 1
@@ -180,7 +185,9 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
 
 
 def recorded_pull(node: Node, ct: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
-    """The rules on Tensors; where they need numbers that are not there yet, put off."""
+    """The rules on Tensors (or a traced cotangent); where they need numbers that are not there yet,
+    put off.
+    """
     try:
         found: Sequence[Any] = node.op.pull(ct, saved, node)
     except TracedValueError:
