@@ -254,7 +254,7 @@ def programs(
                 made.append(Call(name, rng.choice(rows[name]), sources, rng.randrange(2**16)))
         return Program(tuple(shapes), tuple(made), seed % 2**16)
 
-    return st.builds(build, st.integers(0, 2**32 - 1), st.integers(1, steps))
+    return st.builds(build, st.integers(0, 2**32 - 1), st.integers(2, steps))
 
 
 SHAPES = [(), (1,), (3,), (2, 2), (2, 1, 2)]

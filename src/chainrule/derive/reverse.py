@@ -135,13 +135,8 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
         visited.append(node)
         i = 0
         if active is not None:
-<<<<<<< HEAD
             node = _narrowed(node, active, saved)
-        gs = node.op.pull(ct, saved, node) if wrap is None else recorded_pull(node, ct, saved)
-=======
-            node = _narrowed(node, active)
         gs = recorded_pull(node, ct, saved) if final else node.op.pull(ct, saved, node)
->>>>>>> 5d195bc (wip)
         for n in node.inputs:
             g = gs[i]
             i += 1
