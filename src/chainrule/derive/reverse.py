@@ -180,9 +180,7 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
 
 
 def recorded_pull(node: Node, ct: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
-    """The rules on Tensors (or a traced cotangent); where they need numbers that are not there yet,
-    put off.
-    """
+    """The rules on Tensors; where they need numbers that are not there yet, put off."""
     try:
         found: Sequence[Any] = node.op.pull(ct, saved, node)
     except TracedValueError:
