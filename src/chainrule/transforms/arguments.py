@@ -21,7 +21,7 @@ from chainrule.graph.switch import Record
 from chainrule.ops.complaints import NUMBERS, describe
 from chainrule.ops.recording import is_traced, marked, standard_class, wrapped, zeros_like
 from chainrule.record.syntax import rewrite
-from chainrule.record.trace import is_tracing
+from chainrule.record.trace import check_open, is_tracing
 from chainrule.record.trees import LEAF, Structure, flatten, tree_map, unflatten
 
 Argnums = int | Sequence[int] | None
@@ -159,7 +159,7 @@ def _numbers(
         raise ArgumentError(
             f"{name}: the function was called without positional arguments, so there is nothing to "
             "differentiate by; pass it one"
-            + (f", or argnames={sorted(kwargs)[0]!r}" if kwargs else "")
+            + (f", or argnames={min(kwargs)!r}" if kwargs else "")
             + at(user_line())
         )
     for i in given:
@@ -271,6 +271,8 @@ def results_of(
 def as_result(name: str, x: Any, cls: type[Variable], aux: bool = True) -> Variable:
     """A result as a Tensor, or an error for what is no number."""
     if isinstance(x, Variable):
+        if is_traced(x) and x._node is not None and not is_tracing():
+            check_open([x._node])
         return x
     value = np.asarray(x) if not isinstance(x, str) else None
     if value is None or value.dtype.kind not in "biufc":
@@ -300,7 +302,7 @@ def with_aux(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:
 def scalar_of(name: str, out: Any, cls: type[Variable]) -> Variable:
     """A function's value, which must be one real number."""
     if isinstance(out, Variable) and not out._value.shape:
-        y = out
+        y = as_result(name, out, cls)
     else:
         leaves, structure = results_of(name, out, cls)
         if structure is not LEAF:
@@ -318,8 +320,8 @@ def scalar_of(name: str, out: Any, cls: type[Variable]) -> Variable:
         )
     if y._value.dtype.kind in "biu" and isinstance(out, (Variable, np.ndarray, np.generic)):
         raise DtypeError(
-            f"{name}: the function returned {describe(y._value)}, and integers and booleans have no "
-            "derivative" + at(user_line())
+            f"{name}: the function returned {describe(y._value)}, and there is no derivative of "
+            "integers and booleans" + at(user_line())
         )
     if y._value.dtype.kind == "c":
         raise DtypeError(

@@ -148,6 +148,8 @@ def _batched(
             zeros_like(o) if g is None else g for g, o in zip(function(seed), outs, strict=True)
         ]
 
+    if not size:
+        return [np.zeros((0, *o.shape), o.dtype) for o in outs]
     seeds, found, carried = units(space.shape, space.dtype), outs, [False] * len(outs)
     try:
         graph = trace(linear, [Spec(space)], cls, "jacobian")
