@@ -31,7 +31,10 @@ from chainrule.record.trees import flatten, tree_map, unflatten
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 EAGER = [*PYTHON, until]
-TRACEABLE = lambda name: name not in VALUE_DEPENDENT  # noqa: E731 - a predicate
+
+
+def traceable(name: str) -> bool:
+    return name not in VALUE_DEPENDENT
 
 
 def random_like(tree: Any, seed: int = 1) -> Any:
@@ -124,7 +127,7 @@ def test_hessian_by_all_four_ways(program: Program) -> None:
     alike(pullback(t)[0], product, 1e-7, "reverse over reverse")
 
 
-@given(programs(names=TRACEABLE), st.integers(1, 3))
+@given(programs(names=traceable), st.integers(1, 3))
 def test_vmap_is_a_loop(program: Program, n: int) -> None:
     """A batch through the program at once, or one example after the other."""
     points = [program.point(k) for k in range(n)]
@@ -135,7 +138,7 @@ def test_vmap_is_a_loop(program: Program, n: int) -> None:
     alike(cr.vmap(program)(batch), expected, 1e-9)
 
 
-@given(programs(2, names=TRACEABLE))
+@given(programs(2, names=traceable))
 def test_vmap_of_the_gradient_is_a_loop(program: Program) -> None:
     points = [program.point(k) for k in range(2)]
     batch = tree_map(lambda *vs: np.stack(vs), *points)
@@ -177,10 +180,6 @@ def test_pullbacks_and_tangents_are_linear(program: Program) -> None:
     )
 
 
-STEPS = {"ceil", "floor", "rint", "round", "sign", "trunc", "fix"}
-"""Functions that jump: differences across the jump are not the derivative."""
-
-
 @given(programs(3, python=EAGER, names=lambda name: TABLE[name].differentiable))
 def test_derivatives_are_those_of_the_numbers(program: Program) -> None:
     """Both modes against extrapolated differences."""
@@ -191,11 +190,30 @@ def test_derivatives_are_those_of_the_numbers(program: Program) -> None:
     assert report.ok, f"{report!r}\n{program}"
 
 
-ANALYTIC = {
-    "add", "cos", "cosh", "cumulative_sum", "einsum", "exp", "expm1", "fft", "flip", "inv", "kron",
-    "matmul", "mean", "multiply", "outer", "reshape", "roll", "sin", "sinh", "solve", "square",
-    "stack", "subtract", "sum", "take", "tanh", "tensordot", "tile", "trace", "tril",
-}  # fmt: skip
+@given(programs(2, names=lambda name: TABLE[name].differentiable))
+def test_jet_is_nested_jvp(program: Program) -> None:
+    """Derivatives along a line to third order, by propagation of series."""
+    x = program.point()
+    t = random_like(x)
+    line = tree_map(lambda v: [v, 0 * v, 0 * v], t)
+    value, series = cr.jet(program, x, line)
+
+    def along(f: Any) -> Any:
+        return lambda s: cr.jvp(f, s, 1.0)[1]
+
+    def f(s: Any) -> Any:
+        return program(tree_map(lambda v, d: v + s * d, x, t))
+
+    alike(value, program(x), 1e-12)
+    for k in range(3):
+        f = along(f)
+        found = [column[k] for column in columns(series, f(0.0))]
+        alike(found, flatten(f(0.0))[0], 1e-6, f"order {k + 1}")
+
+
+def columns(series: Any, like: Any) -> list[Any]:
+    """The lists of coefficients that stand in place of arrays."""
+    return [series["last"], *series["before"]] if isinstance(like, dict) else [series]
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in CALLS}))
@@ -217,3 +235,20 @@ def test_every_row_within_a_program(name: str) -> None:
             return cr.jvp(program.number, x, t)[1]
 
         alike(cr.grad(slope)(x), product, 1e-7, f"{name} sample {k}: reverse over forward")
+
+
+def test_properties_can_fail() -> None:
+    """A row with a wrong rule backwards, or forwards, does not pass."""
+    row = TABLE["sinh"]
+    program = Program(((3,),), (Call("sinh", 1, (0, 0, 0), 0),), 0)
+    x = program.point()
+    right, partials = row.pull, row.partials
+    alike(*(cr.jacobian(program, mode=m)(x) for m in ("forward", "reverse")), 1e-8)
+    try:
+        row.pull = lambda ct, saved, node: [ct * np.sinh(saved[1])]
+        with pytest.raises(AssertionError):
+            alike(*(cr.jacobian(program, mode=m)(x) for m in ("forward", "reverse")), 1e-8)
+        row.pull, row.partials = right, (lambda y, _x: y,)
+        assert not cr.check_grad(program.number, x, raise_on_failure=False)
+    finally:
+        row.pull, row.partials = right, partials
