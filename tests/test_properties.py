@@ -243,12 +243,13 @@ def test_properties_can_fail() -> None:
     program = Program(((3,),), (Call("sinh", 1, (0, 0, 0), 0),), 0)
     x = program.point()
     right, partials = row.pull, row.partials
-    alike(*(cr.jacobian(program, mode=m)(x) for m in ("forward", "reverse")), 1e-8)
+    forward = cr.jacobian(program, mode="forward")(x)
+    alike(cr.jacobian(program, mode="reverse")(x), forward, 1e-8)
     try:
-        row.pull = lambda ct, saved, node: [ct * np.sinh(saved[1])]
+        row.pull = lambda ct, saved, node: [cr.multiply(ct, np.sinh(saved[1]))]
         with pytest.raises(AssertionError):
-            alike(*(cr.jacobian(program, mode=m)(x) for m in ("forward", "reverse")), 1e-8)
-        row.pull, row.partials = right, (lambda y, _x: y,)
+            alike(cr.jacobian(program, mode="reverse")(x), forward, 1e-8)
+        row.pull, row.partials = right, (lambda _y, x: np.sinh(x),)
         assert not cr.check_grad(program.number, x, raise_on_failure=False)
     finally:
         row.pull, row.partials = right, partials

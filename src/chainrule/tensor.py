@@ -561,8 +561,10 @@ class Tensor(ArrayLike):
 
     def __copy__(self) -> Self:
         if self.is_leaf:
-            return _restore(type(self), self._value, type(self._node) is Leaf)
-        return self.copy()
+            leaf: Any = _restore(type(self), self._value, type(self._node) is Leaf)
+            return leaf
+        out: Any = self.copy()
+        return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         if not self.is_leaf:
