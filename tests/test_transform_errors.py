@@ -18,10 +18,13 @@ Pair = namedtuple("Pair", "a b")
 kept: list[Any] = []
 
 
+BUFFER = np.zeros(3)
+"""An array that is there before the function, so that no transform can make it a Tensor."""
+
+
 def fill(x: Any) -> Any:
-    y = np.zeros(3)
-    y[0] = x[0] * 2
-    return y.sum()
+    BUFFER[0] = x[0] * 2
+    return BUFFER.sum()
 
 
 def keep(x: Any) -> Any:
@@ -260,12 +263,12 @@ def test_filling_names_the_line() -> None:
         cr.grad(fill)(X)
     cause = caught.value.__cause__
     assert isinstance(cause, cr.GraphError)
-    for words in ("lose its derivative", "cr.zeros", "cr.stack", ": y[0] = x[0] * 2"):
+    for words in ("lose its derivative", "cr.asarray", ": BUFFER[0] = x[0] * 2"):
         assert words in str(cause)
 
 
 def test_filling_a_tensor_works() -> None:
-    """The replacement that the error names."""
+    """The replacement; and numbers without a derivative may be stored."""
 
     def f(x: Any) -> Any:
         y = cr.zeros(3)

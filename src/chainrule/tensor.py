@@ -6,7 +6,6 @@ Operators are the operations' own functions, without a layer between: eager spee
 from __future__ import annotations
 
 import copy as copying
-import dis
 import operator
 import sys
 from _thread import get_ident
@@ -558,13 +557,6 @@ class Tensor(ArrayLike):
         if self._node is not None and self.is_leaf:
             return _restore(type(self), self._value.copy(), True)  # type: ignore[return-value]
         return movement.copy(self)
-
-    def __copy__(self) -> Self:
-        if self.is_leaf:
-            leaf: Any = _restore(type(self), self._value, type(self._node) is Leaf)
-            return leaf
-        out: Any = self.copy()
-        return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         if not self.is_leaf:
