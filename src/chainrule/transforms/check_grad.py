@@ -54,7 +54,8 @@ def check_grad(
     `primals` is the tuple of f's arguments (or the one argument), as for `cr.jvp`; arguments and
     results may be containers. `argnums` says by which arguments, by default all. With `order=2`
     the derivatives of both modes' derivatives are compared as well, which covers all four ways of
-    nesting them, and so on.
+    nesting them, and so on. A function with a rule for one mode only (`cr.custom_vjp`) is checked
+    with `modes=("reverse",)`.
 
     `method` is "differences" (central, extrapolated to step zero; `step` is the first step, in
     units of the argument's largest entry) or "complex-step", which is exact to rounding for
