@@ -19,10 +19,11 @@ from chainrule.graph.node import Variable
 from chainrule.ops.table import TABLE, Sample
 
 VALUE_DEPENDENT = {
-    "argwhere", "compress", "extract", "flatnonzero", "nonzero", "unique", "unique_all",
-    "unique_counts", "unique_inverse", "unique_values",
+    "argwhere", "compress", "extract", "flatnonzero", "histogram", "histogram_bin_edges",
+    "intersect1d", "nonzero", "polydiv", "real_if_close", "roots", "setdiff1d", "setxor1d",
+    "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
 }  # fmt: skip
-"""Rows whose results have shapes that depend on values."""
+"""Rows whose results have shapes or dtypes that depend on values, so that they cannot be traced."""
 
 
 DOMAINS = {"zeta": (1.2, 4.0)}

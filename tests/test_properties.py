@@ -218,7 +218,7 @@ def columns(series: Any, like: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in CALLS}))
 def test_every_row_within_a_program(name: str) -> None:
-    """Each sample of each row, between other operations: `linearize`, both Jacobians, Hessians."""
+    """Each sample of each row, between others: `linearize`, Jacobians, Hessians, `vmap`."""
     for k in [k for n, k in CALLS if n == name]:
         program = Program(((3,),), (Call(name, k, (0, 1, 0), k),), k)
         x = program.point()
@@ -235,6 +235,10 @@ def test_every_row_within_a_program(name: str) -> None:
             return cr.jvp(program.number, x, t)[1]
 
         alike(cr.grad(slope)(x), product, 1e-7, f"{name} sample {k}: reverse over forward")
+        if traceable(name):
+            batch = tree_map(lambda v: np.stack([v, v]), x)
+            alone = tree_map(lambda v: np.stack([np.asarray(v)] * 2), program(x))
+            alike(cr.vmap(program)(batch), alone, 1e-9, f"{name} sample {k}: vmap")
 
 
 def test_properties_can_fail() -> None:
