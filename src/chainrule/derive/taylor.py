@@ -22,12 +22,13 @@ and the principle that a function whose derivative is rational in known function
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.derive.floating import INVALID_RAISES, carefully, enter, leave
+from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
 from chainrule.derive.forward import _narrowed, _pushed, between, push
 from chainrule.derive.reverse import as_variables, depends, recovered
 from chainrule.graph import writes
@@ -65,8 +66,15 @@ def taylor(
             pass
         finally:
             leave(token)
-    with carefully():
-        return _Walk(cls, recorded).run(outputs, given, order)
+    ident = get_ident()
+    nested = ident in careful
+    careful.add(ident)
+    try:
+        with quiet():
+            return _Walk(cls, recorded).run(outputs, given, order)
+    finally:
+        if not nested:
+            careful.discard(ident)
 
 
 def _has_nan(x: Any) -> bool:
