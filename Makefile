@@ -14,7 +14,7 @@ HOT = import shutil, chainrule.ops.hot as hot; assert not (shutil.which("cc") an
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: venv demo test test-pure test-peers test-array-api bench format clean
+.PHONY: venv demo test test-pure test-long test-peers test-array-api bench format clean
 
 venv: $(VENV)/.package $(VENV)/.with-test
 
@@ -49,6 +49,10 @@ test-pure: $(VENV)/.package $(VENV)/.with-test
 	find build/pure -name '*.so' -delete
 	PYTHONPATH=build/pure $(BIN)/python -c 'import chainrule.ops.hot as hot; assert hot.__file__.endswith(".py")'
 	PYTHONPATH=build/pure $(BIN)/pytest --numprocesses auto tests/test_table.py tests/test_backward.py tests/test_inplace.py
+
+# Thousands of random programs, new ones every time.
+test-long: $(VENV)/.package $(VENV)/.with-test
+	$(BIN)/pytest --numprocesses auto --hypothesis-profile long tests/test_properties.py
 
 test-peers: $(VENV)/.package $(VENV)/.with-test $(VENV)/.with-peers
 	$(BIN)/pytest --numprocesses auto -m peers

@@ -143,6 +143,29 @@ def test_forward_through_tied_eigenvectors_is_missing() -> None:
         forward([y._node], {t._node: np.ones((3, 3))}, cr.Tensor)
 
 
+@pytest.mark.parametrize("kind", ["real", "complex"])
+def test_forward_through_complex_eigenvectors(kind: str) -> None:
+    """The tangent is that of the vectors NumPy gives, whose largest component is real."""
+    rng = np.random.default_rng(3)
+    a, da = rng.standard_normal((2, 3, 4, 4))
+    if kind == "complex":
+        a, da = a + 1j * rng.standard_normal(a.shape), da + 1j * rng.standard_normal(a.shape)
+    h = 1e-6
+    plus, minus = np.linalg.eig(a + h * da), np.linalg.eig(a - h * da)
+    assert plus.eigenvectors.dtype == complex
+    _, found = cr.jvp(lambda t: tuple(np.linalg.eig(t)), a, da)
+    for d, p, q in zip(found, plus, minus, strict=True):
+        np.testing.assert_allclose(d, (p - q) / (2 * h), atol=1e-7)
+
+
+def test_hessian_of_a_function_of_complex_eigenvalues() -> None:
+    """Forward over reverse goes through the vectors, though the function does not need them."""
+    a = np.random.default_rng(4).standard_normal((3, 3))
+    assert np.linalg.eigvals(a).dtype == complex
+
+    assert cr.check_grad(lambda t: np.sum(np.abs(np.linalg.eigvals(t)) ** 2), a, order=2)
+
+
 def test_slogdet_of_a_singular_matrix_under_a_mask() -> None:
     x = np.stack([np.ones((3, 3)), EYE])
     (g,) = gradient(lambda t: np.sum(np.where([False, True], np.linalg.slogdet(t)[1], 0.0)), x)

@@ -37,6 +37,7 @@ from chainrule.ops.recording import STANDARD
 from chainrule.ops.table import TABLE
 from chainrule.printing import tensor_text
 from chainrule.record.inplace import assign, update, zero
+from chainrule.record.trace import check_open
 from chainrule.transforms.backward import backward
 
 _API_VERSIONS = ("2023.12", "2024.12")
@@ -419,16 +420,16 @@ class Tensor(ArrayLike):
                 f"item(): a tensor of shape {list(self.shape)} is not one number; index it, or "
                 "reduce it (`.sum()`), first" + at(user_line())
             )
-        return self._value.item()
+        return self._known().item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self._value.tolist()
+        return self._known().tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         self._refuse_assignment(sys._getframe(1))
         if type(self._value) is Abstract:
-            raise self._value.unknown("a NumPy array")
+            raise self._known().unknown("a NumPy array")
         if self._node is not None:
             raise GraphError(
                 "a tensor that requires grad was turned into a NumPy array, which would lose its "
@@ -451,6 +452,12 @@ class Tensor(ArrayLike):
     __array_ufunc__ = dispatch.array_ufunc
     __array_function__ = dispatch.array_function
 
+    def _known(self) -> Any:
+        """The value, from which numbers will be asked: not of a trace that has ended."""
+        if type(self._value) is Abstract and self._node is not None:
+            check_open([self._node])
+        return self._value
+
     def _number(self, kind: str) -> Any:
         if self._value.size != 1:
             hint = (
@@ -462,7 +469,8 @@ class Tensor(ArrayLike):
                 f"{kind}() of a tensor of shape {list(self.shape)}: only one element has a value "
                 f"as a number; {hint}" + at(user_line())
             )
-        return self._value.item() if self._value.ndim else self._value
+        value = self._known()
+        return value.item() if value.ndim else value
 
     def _refuse_assignment(self, caller: FrameType) -> None:
         """Raise where `array[i] = tensor` is what asks for the numbers: the derivative ends there.

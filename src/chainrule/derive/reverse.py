@@ -136,7 +136,7 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
         i = 0
         if active is not None:
             node = _narrowed(node, active, saved)
-        gs = node.op.pull(ct, saved, node) if wrap is None else recorded_pull(node, ct, saved)
+        gs = recorded_pull(node, ct, saved) if final else node.op.pull(ct, saved, node)
         for n in node.inputs:
             g = gs[i]
             i += 1

@@ -208,18 +208,27 @@ def _pull_eig(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
     return (fit(_eig_cotangent(ct[0], ct[1], w, v), a),)
 
 
+def _as_scaled(dv: Any, v: Any) -> Any:
+    """dv for vectors that keep their norm, and their phase: LAPACK makes the largest component of
+    a complex vector real.
+    """
+    dv = dv - v * real_part(np.sum(conj(v) * dv, axis=-2, keepdims=True))
+    if v.dtype.kind != "c":
+        return dv
+    first = np.argmax(np.abs(numbers(v)), axis=-2)
+    top = np.arange(v.shape[-1])[:, None] == first[..., None, :]
+    turn = np.sum(np.where(top, dv, 0), axis=-2, keepdims=True) / np.sum(
+        np.where(top, v, 0), axis=-2, keepdims=True
+    )
+    return dv - 1j * v * np.imag(turn)
+
+
 def _push_eig(tangents: Any, y: Any, _a: Any) -> tuple[Any, Any]:
     (w, v) = y
     pairs = Pairs("eig", numbers(w))
-    if v.dtype.kind == "c":
-        raise MissingDerivative(
-            "eig: the forward derivative of complex eigenvectors is not determined by the matrix "
-            "(their phases are free); use reverse mode, or eigvals" + at(user_line())
-        )
     m = _left_vectors(v) @ tangents[0] @ v
     pairs.need_no_choice(numbers(m), numbers(tangents[0]))
-    dv = v @ (pairs.inverse_gaps(w) * m)
-    dv = dv - v * np.sum(v * dv, axis=-2, keepdims=True)
+    dv = _as_scaled(v @ (pairs.inverse_gaps(w) * m), v)
     return share(np.sum(m * identity_like(m), axis=-1), pairs), dv
 
 

@@ -83,8 +83,13 @@ def closed(
 
 def check_given(graph: Graph) -> None:
     """Raise where a graph uses a traced value of a trace that has ended."""
+    check_open([n for n, v in graph.given() if n is not None and type(v) is Abstract])
+
+
+def check_open(nodes: Sequence[Node]) -> None:
+    """Raise where one of some traced values is computed from one of a trace that has ended."""
     seen: set[Node] = set()
-    stack = [n for n, v in graph.given() if n is not None and type(v) is Abstract]
+    stack = list(nodes)
     while stack:
         node = stack.pop()
         if node in seen:

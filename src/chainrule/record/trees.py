@@ -139,6 +139,24 @@ def _dataclass(kind: Any, fields: dict[str, Any]) -> Any:
     return made
 
 
+def leaf_names(structure: Structure, parts: Sequence[str] | str) -> list[str]:
+    """How to write each leaf, given how to write the container or each of its parts.
+
+    >>> leaf_names(flatten({"a": 1.0, "b": (2.0, None)})[1], "x")
+    ["x['a']", "x['b'][0]"]
+    """
+    if structure.kind is None:
+        return [parts] if isinstance(parts, str) else list(parts)
+    if isinstance(parts, str):
+        if structure.keys and issubclass(structure.kind, dict):
+            parts = [f"{parts}[{k!r}]" for k in structure.keys]
+        elif names := structure.keys or getattr(structure.kind, "_fields", ()):
+            parts = [f"{parts}.{k}" for k in names]
+        else:
+            parts = [f"{parts}[{i}]" for i in range(len(structure.parts))]
+    return [n for name, p in zip(parts, structure.parts, strict=True) for n in leaf_names(p, name)]
+
+
 def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """The container with `function` applied to every leaf (and the leaves of others nested alike).
 

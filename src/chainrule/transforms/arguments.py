@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from chainrule.graph.switch import Record
 from chainrule.ops.complaints import NUMBERS, describe
 from chainrule.ops.recording import is_traced, marked, standard_class, wrapped, zeros_like
 from chainrule.record.syntax import rewrite
-from chainrule.record.trace import is_tracing
+from chainrule.record.trace import check_open, is_tracing
 from chainrule.record.trees import LEAF, Structure, flatten, tree_map, unflatten
 
 Argnums = int | Sequence[int] | None
@@ -53,7 +54,7 @@ class Chosen:
     ) -> None:
         if argnums is None:
             argnums = 0 if argnames is None else ()
-        numbers = _numbers(name, argnums, len(args))
+        numbers = _numbers(name, argnums, len(args), kwargs)
         keys = _keys(name, argnames, kwargs)
         self.name, self.args, self.kwargs = name, list(args), kwargs
         self.places: tuple[Any, ...] = (*numbers, *keys)
@@ -76,10 +77,13 @@ class Chosen:
             return cls(name, primals, {}, tuple(range(len(primals))))
         return cls(name, (primals,), {}, 0)
 
-    def fresh(self) -> list[Any]:
-        """The leaves as Tensors with nodes of their own."""
+    def fresh(self, own: bool = False) -> list[Any]:
+        """The leaves as Tensors with nodes of their own; of copies of arrays where they are to
+        keep their numbers (`own`), whatever happens to the caller's.
+        """
         cls = self.cls
-        return [marked(cls, as_operand(x)) for x in self.leaves]
+        values = [as_operand(x) for x in self.leaves]
+        return [marked(cls, x.copy() if own and type(x) is np.ndarray else x) for x in values]
 
     def call(self, function: Callable[..., Any], leaves: Sequence[Any]) -> Any:
         """The function's result with these leaves in the chosen places, recorded."""
@@ -139,9 +143,25 @@ class Chosen:
         return wrapped(self.cls, value if value.ndim else value[()], None)
 
 
-def _numbers(name: str, argnums: int | Sequence[int], count: int) -> tuple[int, ...]:
+def _numbers(
+    name: str, argnums: int | Sequence[int], count: int, kwargs: Mapping[str, Any]
+) -> tuple[int, ...]:
     """Positions of arguments, from the beginning."""
-    given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    try:
+        given = tuple(map(index, argnums if isinstance(argnums, Sequence) else [argnums]))
+    except TypeError:
+        raise ArgumentError(
+            f"{name}: argnums={argnums!r} must be the position of an argument, an integer that "
+            "counts from 0, or a sequence of them; name keyword arguments with argnames="
+            + at(user_line())
+        ) from None
+    if not count and given:
+        raise ArgumentError(
+            f"{name}: the function was called without positional arguments, so there is nothing to "
+            "differentiate by; pass it one"
+            + (f", or argnames={min(kwargs)!r}" if kwargs else "")
+            + at(user_line())
+        )
     for i in given:
         if not -count <= i < count:
             raise ArgumentError(
@@ -149,7 +169,12 @@ def _numbers(name: str, argnums: int | Sequence[int], count: int) -> tuple[int, 
                 f"with {count} positional argument{'' if count == 1 else 's'}; count from 0, and "
                 "name keyword arguments with argnames=" + at(user_line())
             )
-    return tuple(i % count for i in given)
+    numbers = tuple(i % count for i in given)
+    if len(set(numbers)) < len(numbers):
+        raise ArgumentError(
+            f"{name}: argnums={argnums!r} names an argument twice" + at(user_line())
+        )
+    return numbers
 
 
 def _keys(name: str, argnames: Argnames, kwargs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -235,6 +260,10 @@ def results_of(
     """The leaves of what a function returned, as Tensors, and their structure; `aux` says whether
     the transform lets other things pass.
     """
+    if out is None:
+        raise ArgumentError(
+            f"{name}: the function returned None; is its `return` missing?" + at(user_line())
+        )
     leaves, structure = flatten(out)
     return [as_result(name, x, cls, aux) for x in leaves], structure
 
@@ -242,6 +271,8 @@ def results_of(
 def as_result(name: str, x: Any, cls: type[Variable], aux: bool = True) -> Variable:
     """A result as a Tensor, or an error for what is no number."""
     if isinstance(x, Variable):
+        if is_traced(x) and x._node is not None and not is_tracing():
+            check_open([x._node])
         return x
     value = np.asarray(x) if not isinstance(x, str) else None
     if value is None or value.dtype.kind not in "biufc":
@@ -271,7 +302,7 @@ def with_aux(name: str, out: Any, has_aux: bool) -> tuple[Any, Any]:
 def scalar_of(name: str, out: Any, cls: type[Variable]) -> Variable:
     """A function's value, which must be one real number."""
     if isinstance(out, Variable) and not out._value.shape:
-        y = out
+        y = as_result(name, out, cls)
     else:
         leaves, structure = results_of(name, out, cls)
         if structure is not LEAF:
@@ -286,6 +317,11 @@ def scalar_of(name: str, out: Any, cls: type[Variable]) -> Variable:
             f"{name}: the function returned a value of shape {list(y._value.shape)}, and only a "
             "single number has a gradient; reduce it (`.sum()`), or use cr.jacobian"
             + at(user_line())
+        )
+    if y._value.dtype.kind in "biu" and isinstance(out, (Variable, np.ndarray, np.generic)):
+        raise DtypeError(
+            f"{name}: the function returned {describe(y._value)}, and there is no derivative of "
+            "integers and booleans" + at(user_line())
         )
     if y._value.dtype.kind == "c":
         raise DtypeError(

@@ -66,11 +66,22 @@ def grad(
     >>> cr.grad(cr.grad(np.sin))(np.pi / 2)
     np.float64(-1.0)
     """
+    return gradient_function("grad", f, argnums, argnames, has_aux)
+
+
+def gradient_function(
+    name: str,
+    f: Callable[..., Any],
+    argnums: Argnums,
+    argnames: Argnames = None,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """`grad` for the transform of this name, which errors will name."""
     function = prepared(f)
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, g = _evaluated("grad", function, args, kwargs, argnums, argnames, has_aux)
+        value, g = _evaluated(name, function, args, kwargs, argnums, argnames, has_aux)
         return (g, value[1]) if has_aux else g
 
     return gradient

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.transforms.arguments import Argnames, Argnums
-from chainrule.transforms.grad import grad
+from chainrule.transforms.grad import gradient_function
 from chainrule.transforms.jacobian import evaluated
 
 
@@ -27,7 +27,7 @@ def hessian(
     array([[10.,  6.],
            [ 6.,  0.]])
     """
-    gradient = grad(f, argnums, argnames=argnames, has_aux=has_aux)
+    gradient = gradient_function("hessian", f, argnums, argnames, has_aux)
 
     @functools.wraps(f)
     def hessian_of(*args: Any, **kwargs: Any) -> Any:

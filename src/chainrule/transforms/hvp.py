@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.transforms.grad import grad
+from chainrule.transforms.grad import gradient_function
 from chainrule.transforms.jvp import jvp
 
 
@@ -20,4 +20,4 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     array([6., 6.])
     """
     argnums = tuple(range(len(primals))) if type(primals) is tuple else 0
-    return jvp(grad(f, argnums), primals, tangents)[1]
+    return jvp(gradient_function("hvp", f, argnums), primals, tangents)[1]

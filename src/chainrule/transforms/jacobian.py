@@ -26,7 +26,7 @@ from chainrule.transforms.arguments import (
     retire,
     with_aux,
 )
-from chainrule.transforms.walks import is_free, pull, push
+from chainrule.transforms.walks import is_free, pull, push, separate
 
 MODES = ("auto", "forward", "reverse")
 
@@ -85,7 +85,8 @@ def evaluated(
         mode = "forward" if forward else "reverse"
     rows = (by_column if mode == "forward" else by_row)(ys, xs, chosen.cls, free)
     retire(xs)
-    whole = unflatten(structure, [chosen.out(row) for row in rows])
+    blocks = iter(separate([block for row in rows for block in row]))
+    whole = unflatten(structure, [chosen.out([next(blocks) for _ in xs]) for _ in ys])
     return (whole, chosen.result_tree(aux, free)) if has_aux else whole
 
 
@@ -147,6 +148,8 @@ def _batched(
             zeros_like(o) if g is None else g for g, o in zip(function(seed), outs, strict=True)
         ]
 
+    if not size:
+        return [np.zeros((0, *o.shape), o.dtype) for o in outs]
     seeds, found, carried = units(space.shape, space.dtype), outs, [False] * len(outs)
     try:
         graph = trace(linear, [Spec(space)], cls, "jacobian")

@@ -18,7 +18,7 @@ from chainrule.transforms.arguments import (
     retire,
     with_aux,
 )
-from chainrule.transforms.walks import is_free, push
+from chainrule.transforms.walks import is_free, push, separate
 
 
 def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = False) -> Any:
@@ -68,7 +68,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     def derivative(*tangents: Any) -> Any:
         given = flatten_like(tangents, chosen.structure, "linearize", "the container of tangents")
         moving = full(cotangents_like("linearize", "a tangent", given, fresh), fresh)
-        found = replay(graph, [chosen.tensor(t) for t in moving])
+        found = separate(replay(graph, [chosen.tensor(t) for t in moving]), moving)
         return unflatten(structure, chosen.derivatives(found, given))
 
     retire(fresh)

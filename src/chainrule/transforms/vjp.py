@@ -30,7 +30,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (array([3., 6.]), (np.float64(3.0), array([3., 3.])))
     """
     chosen = Chosen.all_of("vjp", primals)
-    fresh = chosen.fresh()
+    fresh = chosen.fresh(own=True)
     out, aux = with_aux("vjp", chosen.call(prepared(f), fresh), has_aux)
     ys, structure = results_of("vjp", out, chosen.cls)
     free = is_free(ys, fresh)

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.batch import batch
-from chainrule.errors import ArgumentError, GraphError, ShapeError, TracedValueError, at, user_line
+from chainrule.errors import (
+    ArgumentError,
+    DtypeError,
+    GraphError,
+    ShapeError,
+    TracedValueError,
+    at,
+    user_line,
+)
 from chainrule.graph.node import Spec, Variable
 from chainrule.ops.drawing import drawing
 from chainrule.ops.movement import broadcast_to, moveaxis
@@ -149,6 +157,11 @@ def _shared(x: Any, cls: type[Variable]) -> Any:
 
 def _first(x: Any, axis: int | None) -> Any:
     """An argument with its batch axis first."""
+    if not isinstance(x, Variable) and np.asarray(x).dtype.kind not in "biufc":
+        raise DtypeError(
+            f"vmap: an argument to map over is a {type(x).__name__}, which is no array; pass "
+            "in_axes=None (or a tuple with None for it)" + at(user_line())
+        )
     x = as_operand(x)
     if axis is None or not -x.ndim <= axis < x.ndim:
         raise ShapeError(
@@ -203,4 +216,9 @@ def _placed(y: Any, carried: bool, axis: int | None, size: int) -> Any:
         )
     if not isinstance(y, Variable):
         y = wrapped(class_of([y]), y, None)
+    if not -y.ndim <= axis < y.ndim:
+        raise ArgumentError(
+            f"vmap: out_axes={axis} for a result that has {y.ndim} axes with that of the batch"
+            + at(user_line())
+        )
     return y if axis == 0 else moveaxis(y, 0, axis)

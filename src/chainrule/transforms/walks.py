@@ -19,6 +19,7 @@ from chainrule.derive.forward import between, forward
 from chainrule.derive.reverse import reverse
 from chainrule.graph.node import Leaf, Node, Variable
 from chainrule.graph.switch import Record
+from chainrule.graph.writes import owner
 from chainrule.ops.recording import is_traced, wrapped
 from chainrule.transforms.backward import own
 
@@ -106,6 +107,23 @@ def _plain(value: Any) -> Any:
 
 def _tensor(value: Any, cls: type[Variable]) -> Any:
     return value if isinstance(value, Variable) else wrapped(cls, value, None)
+
+
+def separate(values: Sequence[Any], given: Sequence[Any] = ()) -> list[Any]:
+    """Results of a transform, arrays or Tensors, each in memory of its own: neither another's nor
+    that of what was given. Those with a history stay as they are.
+    """
+    taken = {id(owner(g)) for g in map(_plain, given) if type(g) is np.ndarray}
+    out: list[Any] = []
+    for v in values:
+        array = _plain(v)
+        if type(array) is np.ndarray:
+            if id(owner(array)) in taken or not array.flags.writeable:
+                array = array.copy()
+                v = wrapped(type(v), array, None) if isinstance(v, Variable) else array
+            taken.add(id(owner(array)))
+        out.append(v)
+    return out
 
 
 def _apart(tangent: Any, given: set[int]) -> Any:
