@@ -226,7 +226,7 @@ def test_an_argument_that_is_no_array() -> None:
 
 def test_numbers_asked_of_traced_values() -> None:
     with pytest.raises(TracedValueError, match=r"(?s)cr.where.*test_jit.py"):
-        cr.jit(lambda x: float(x))(1.0)
+        cr.jit(lambda x: x.item())(1.0)
     kept: list[Any] = []
     g = cr.jit(lambda x: kept.append(x) or x * 2)
     g(1.0)

@@ -53,17 +53,16 @@ class Entry:
 class Jitted:
     """What `jit` returns: call it like the function it was made of."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        static: tuple[int | str, ...] = (),
-        donate: tuple[int, ...] = (),
-    ) -> None:
-        self.function, self.static, self.donate = function, static, donate
+    def __init__(self, function: Callable[..., Any], static: tuple[int | str, ...] = ()) -> None:
+        self.function, self.static = function, static
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
         self._numbers: dict[Signature, Callable[..., Any]] = {}
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method of a class: the instance comes first, and is usually a static argument."""
+        return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the compiled function, compiling it first where this signature is new."""
@@ -206,14 +205,15 @@ def jit(
     function: Callable[..., Any] | None = None,
     *,
     static: int | str | Sequence[int | str] = (),
-    donate: int | Sequence[int] = (),
 ) -> Any:
     """The function, compiled to machine code when it is first called with arguments of some shapes
     and dtypes, and for each other combination of them.
 
     The function is traced: it runs once on Tensors without numbers, and what it computes with
     them is compiled. Python's `for`, `while`, `if` and assignments to elements that depend on them
-    become loops and branches of the compiled function. Arguments are arrays, Tensors, numbers, or containers of them; `static` names
+    become loops and branches of the compiled function.
+
+    Arguments are arrays, Tensors, numbers, or containers of them; `static` names
     (by position or keyword) those that are used as they are, one compilation for each value.
     NumPy arrays and numbers give NumPy arrays and scalars, Tensors give Tensors. Called on Tensors
     that require a derivative, or inside of another transform, the function takes part in it.
@@ -228,10 +228,9 @@ def jit(
     tensor(12.3891)
     """
     fixed = (static,) if isinstance(static, (int, str)) else tuple(static)
-    donated = (donate,) if isinstance(donate, int) else tuple(donate)
     if function is None:
-        return lambda f: Jitted(f, fixed, donated)
-    return Jitted(function, fixed, donated)
+        return lambda f: Jitted(f, fixed)
+    return Jitted(function, fixed)
 
 
 # --- arguments and results -----------------------------------------------------------------------
