@@ -95,11 +95,24 @@ def test_a_changing_number_does_not_compile_again() -> None:
     assert len(g.cache) >= 1
 
 
-def test_python_floats_are_weak() -> None:
-    x = np.ones(5, np.float32)
-    assert cr.jit(lambda x, a: a * x)(x, 0.5).dtype == np.float32
-    assert cr.jit(lambda x, a: a * x)(x, 0.5)[0] == 0.5
-    assert cr.jit(lambda x, a: a * x)(x.astype(float), 0.5).dtype == np.float64
+def test_python_numbers_are_weak() -> None:
+    single, small = np.ones(50, np.float32), np.arange(50, dtype=np.int16)
+    for f in (
+        lambda x, a: a * x,
+        lambda x, a: (2 * a + 1) * x,
+        lambda x, a: x / a,
+        lambda x, a: cr.maximum(x, a) + a,
+    ):
+        for x in (single, small, single.astype(float)):
+            for number in (2, 0.5):
+                want = f(cr.tensor(x), number)
+                got = cr.jit(f)(x, number)
+                assert got.dtype == want.dtype, (x.dtype, number)
+                np.testing.assert_allclose(got, want.numpy(), rtol=1e-6)
+    assert cr.jit(lambda x, n: x * n)(single, np.float64(2)).dtype == np.float64
+    np.testing.assert_allclose(cr.jit(lambda x, n: x**n)(single * 3, 2), single * 9)
+    gradient = cr.grad(cr.jit(lambda x, a: cr.sum(a * x * x)))
+    assert gradient(single, 2.0).dtype == np.float32
 
 
 def test_results_share_no_memory() -> None:

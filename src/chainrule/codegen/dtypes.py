@@ -54,6 +54,8 @@ def _given(a: Value) -> Any:
     kind = type(a.const)
     if a.op == "const" and kind in NUMBERS:
         return np.dtype(bool) if kind is bool else kind
+    if a.weak:
+        return float if a.code == "f8" else int
     return a.dtype
 
 

@@ -32,13 +32,15 @@ class Value:
 
     __slots__ = (
         "args", "code", "const", "dtype", "layout", "number", "op", "params", "row", "shape",
-        "size",
+        "size", "weak",
     )  # fmt: skip
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     code: str
     size: int
+    weak: bool
+    """The dtype leaves the choice to other operands: it will be one of Python's own numbers."""
     number: int
     op: str
     """Name of the row; "input", "const", or "select" of one of several results."""
@@ -48,6 +50,7 @@ class Value:
     def __init__(self, op: str, row: Any, args: tuple[Value, ...], params: dict[str, Any]) -> None:
         self.op, self.row, self.args, self.params = op, row, args, params
         self.const = None
+        self.weak = False
         self.layout: Any = False  # of a view: offset and strides, once they were asked for
 
     def spec(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Value:
@@ -85,6 +88,7 @@ class Values:
         for leaf in graph.inputs:
             spec = leaf.spec
             known[leaf] = self.add(Value("input", None, (), {}).spec(spec.shape, spec.dtype))
+            known[leaf].weak = type(spec) is Abstract and spec.weak
         self.inputs = list(self.list)
         for node in graph.nodes:
             args = tuple(
@@ -120,6 +124,7 @@ class Values:
         if name == "strong_contraction" and node.params["row"].name == "matmul":
             name = "strong_matmul"
         value = Value(name, node.op, args, node.params)
+        value.weak = type(result) is Abstract and result.weak
         return self.add(value.spec(result.shape, result.dtype))
 
     def constant(self, x: Any) -> Value:

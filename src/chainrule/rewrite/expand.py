@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Abstract, Node, Parameter, Scope, Variable
+from chainrule.graph.node import Node, Parameter, Scope, Variable, fresh
 from chainrule.ops.axes import axes_of
 from chainrule.ops.recording import wrapped
 from chainrule.ops.table import TABLE
@@ -39,8 +39,8 @@ def expansion(node: Node, operands: Sequence[Any], cls: type[Variable]) -> Graph
     for x in operands:
         if isinstance(x, Variable):
             like = x._value
-            inputs.append(Parameter(Abstract(like.shape, like.dtype), scope))
-            x = wrapped(cls, Abstract(like.shape, like.dtype), inputs[-1])
+            inputs.append(Parameter(fresh(like), scope))
+            x = wrapped(cls, fresh(like), inputs[-1])
         values.append(x)
     if any(_kind(v) not in "fiub" or not _size(v) for v in values):
         return None

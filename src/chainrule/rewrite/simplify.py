@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Abstract, Node, Variable, next_order
+from chainrule.graph.node import Abstract, Node, Variable, fresh, next_order
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.identities import simplified as identity
 from chainrule.ops.recording import SELECT, general, selected, wrapped
@@ -35,7 +35,7 @@ SMALL: Final = 64
 def simplified(graph: Graph) -> Graph:
     """The same function in fewer operations."""
     build = Builder(graph.cls)
-    arguments = [wrapped(graph.cls, Abstract(n.spec.shape, n.spec.dtype), n) for n in graph.inputs]
+    arguments = [wrapped(graph.cls, fresh(n.spec), n) for n in graph.inputs]
     outputs = replay(graph, arguments, build.node)
     outputs = [o if isinstance(o, Variable) else wrapped(graph.cls, o, None) for o in outputs]
     return Graph(graph.inputs, outputs, graph.cls)

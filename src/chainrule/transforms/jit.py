@@ -153,7 +153,14 @@ class Jitted:
         self, fixed: Any, leaves: list[Any], structure: Structure, cls: Any
     ) -> tuple[Entry, Signature]:
         specs = _specs(leaves, self.__name__)
-        key = (fixed, structure, cls, tuple((s.shape, s.dtype) for s in specs))
+        key = (
+            fixed,
+            structure,
+            cls,
+            tuple(
+                (s.shape, s.dtype, type(x) in _PYTHON) for s, x in zip(specs, leaves, strict=True)
+            ),
+        )
         try:
             entry = self.cache.get(key)
         except TypeError:
@@ -258,20 +265,24 @@ _FLOATS: Final = frozenset({float, np.float64, np.float32})
 """Numbers that machine code reads as they are."""
 
 
+_PYTHON: Final = frozenset({float, int})
+"""Python's own numbers, which are weak in dtype."""
+
+
 def _is_live(x: Variable) -> bool:
     """Whether a Tensor is being differentiated or traced."""
     return x._node is not None or type(x._value) is Abstract
 
 
 def _specs(leaves: Sequence[Any], name: str) -> list[Spec]:
-    """Shapes and dtypes of the arguments; Python's own numbers follow the arrays beside them."""
-    values = [x._value if isinstance(x, Variable) else x for x in leaves]
-    floats = {v.dtype for v in values if hasattr(v, "dtype") and v.dtype.kind == "f"}
-    weak = np.result_type(*floats) if floats else np.dtype(np.float64)
+    """Shapes and dtypes of the arguments; Python's own numbers are weak."""
     found: list[Spec] = []
-    for v in values:
-        if type(v) is float:
-            found.append(Abstract((), weak))
+    for x in leaves:
+        v: Any = x._value if isinstance(x, Variable) else x
+        if type(v) is float or type(v) is int:
+            number = Abstract((), np.dtype(np.float64 if type(v) is float else np.int64))
+            number.weak = True
+            found.append(number)
             continue
         if not hasattr(v, "dtype"):
             v = _array(v, name)
@@ -318,7 +329,9 @@ def _raw(x: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def _as_tensor(x: Any, cls: Any, node: Any) -> Any:
-    return x if isinstance(x, Variable) else _tensor(cls, _raw(x, node.spec.dtype))
+    if isinstance(x, Variable) or type(x) in _PYTHON:
+        return x
+    return _tensor(cls, _raw(x, node.spec.dtype))
 
 
 def _tensor(cls: Any, value: Any) -> Any:
