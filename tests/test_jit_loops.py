@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.codegen.loops import Loop
-from chainrule.errors import LoopError
+from chainrule.errors import LoopError, ShapeError
 
 
 def recurrent(x: Any, w: Any) -> Any:
@@ -124,3 +124,29 @@ def test_python_syntax() -> None:
     want = np.zeros(40)
     want[1:-1] = (x[:-2] + x[2:]) / 2
     np.testing.assert_allclose(smooth(x, 2.0), 2 * want)
+
+
+def test_traced_indices_are_native() -> None:
+    def f(x: Any, i: Any) -> Any:
+        return cr.sum(x[i] ** 2) + cr.sum(x[:, 1][i])
+
+    x, i = np.random.default_rng(0).random((30, 3)), np.arange(100) % 30 - 7
+    for function in (f, cr.grad(f)):
+        compiled = cr.jit(function)
+        np.testing.assert_allclose(compiled(x, i), function(x, i), rtol=1e-12)
+        assert not compiled.lower(x, i).loops.callbacks
+    with pytest.raises(ShapeError, match="out of range"):
+        cr.jit(f)(x, i + 10)
+
+
+def test_elements_are_set_in_place_of_their_loop() -> None:
+    def f(x: Any) -> Any:
+        def turn(i: Any, y: Any) -> Any:
+            return cr.ops.indexing.set_item(y, y[i - 1] + x[i], i)
+
+        return cr.fori_loop(1, 50, turn, x)
+
+    x = np.random.default_rng(0).random(50)
+    compiled = cr.jit(f)
+    np.testing.assert_allclose(compiled(x), np.cumsum(x))
+    assert not compiled.lower(x).loops.callbacks

@@ -18,6 +18,7 @@ from chainrule.graph.node import Node, Parameter, Scope, Variable, fresh
 from chainrule.ops.axes import axes_of
 from chainrule.ops.recording import wrapped
 from chainrule.ops.table import TABLE
+from chainrule.ops.traced_index import one_hole
 
 LN2 = math.log(2.0)
 
@@ -322,6 +323,14 @@ def _cross(a: Any, b: Any, axis: int = -1) -> Any:
     return TABLE["stack"].function([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
 
 
+def _at_index(*operands: Any, row: Any, params: dict[str, Any]) -> Any:
+    """`x[i]` with a traced i along one axis is `take`."""
+    found = one_hole(params["index"], operands[0].ndim)
+    if row.name != "getitem" or found is None or _kind(operands[found[1]]) not in "iu":
+        return None
+    return TABLE["take"].function(operands[0], operands[found[1]], axis=found[0])
+
+
 # --- movement ------------------------------------------------------------------------------------
 
 
@@ -406,6 +415,7 @@ EXPANSIONS: Final[dict[str, Callable[..., Any]]] = {
     "vecdot": _vecdot,
     "tensordot": _tensordot,
     "einsum": _einsum,
+    "at_index": _at_index,
     "strong_contraction": _strong_contraction,
     "cross": _cross,
     "tril": _triangle(True),
