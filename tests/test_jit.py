@@ -358,3 +358,21 @@ def test_what_is_put_in_memory_later_is_not_read_before() -> None:
     x = np.random.default_rng(0).uniform(-1, 1, (40, 3))
     np.testing.assert_allclose(cr.jit(cr.grad(g))(x), cr.grad(g)(x), rtol=1e-12)
     np.testing.assert_allclose(cr.jit(g)(x), g(cr.tensor(x)).item(), rtol=1e-12)
+
+
+def test_rows_stay_in_the_cache() -> None:
+    """A softmax is one loop over the rows, and what its parts pass on is as large as a row."""
+    x = np.random.default_rng(0).standard_normal((200, 300))
+    for function in (
+        lambda x: cr.special.softmax(x, axis=1),
+        lambda x: cr.special.logsumexp(x, axis=1),
+        lambda x: (x - cr.mean(x, axis=1, keepdims=True)) / cr.std(x, axis=1, keepdims=True),
+    ):
+        c = lowered(function, x)
+        assert [type(s).__name__ for s in c.loops.steps] == ["Nest"]
+        assert c.loops.arena < 200 * 300 * 8 / 10
+        np.testing.assert_allclose(
+            c([x])[0], function(cr.tensor(x)).numpy(), rtol=1e-10, atol=1e-12
+        )
+        gradient = cr.grad(lambda x, f=function: cr.sum(f(x) ** 2))
+        np.testing.assert_allclose(cr.jit(gradient)(x), gradient(x), rtol=1e-8, atol=1e-12)

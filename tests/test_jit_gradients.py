@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import call, differentiable_operands, draw, samples_of
-from test_jit_table import DATA_DEPENDENT, ROWS, compare
+from test_jit_table import ROWS, compare
 
 import chainrule as cr
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, TracedValueError
 from chainrule.graph.node import Variable
 from chainrule.ops.table import TABLE
 
-DIFFERENTIABLE = [n for n in ROWS if TABLE[n].differentiable and n not in DATA_DEPENDENT]
+DIFFERENTIABLE = [n for n in ROWS if TABLE[n].differentiable]
 
 
 def weighted(row: Any, sample: Any, operands: list[Any], where: list[int], rng: Any) -> Any:
@@ -43,7 +43,7 @@ def weighted(row: Any, sample: Any, operands: list[Any], where: list[int], rng: 
 def test_compiled_gradient_equals_eager(name: str) -> None:
     """`jit(grad(f))` and `grad(jit(f))` against `grad(f)`."""
     row = TABLE[name]
-    checked = 0
+    checked, refused = 0, False
     for sample in samples_of(row):
         rng = np.random.default_rng(zlib.crc32(f"{name}{sample}".encode()))
         operands = draw(row, sample, rng)
@@ -58,12 +58,20 @@ def test_compiled_gradient_equals_eager(name: str) -> None:
         except ChainruleError:
             continue
         label = f"{name}{[np.shape(x) for x in operands]} {sample.params}"
-        got = cr.jit(cr.grad(f, argnums=everything))(*at)
+        compiled = cr.jit(cr.grad(f, argnums=everything))
+        try:
+            compiled.lower(*at)
+        except TracedValueError:  # its value, or its shape, depends on numbers
+            refused = True
+            continue
+        got = compiled(*at)
         compare(list(got), list(want), label, 10 * row.tolerance)
         inside = cr.grad(cr.jit(f), argnums=everything)(*at)
         compare(list(inside), list(want), label, 10 * row.tolerance)
         checked += 1
-    assert checked or row.untested or name in NO_REAL_GRADIENT, f"{name}: nothing was compared"
+    assert checked or refused or row.untested or name in NO_REAL_GRADIENT, (
+        f"{name}: nothing was compared"
+    )
 
 
 NO_REAL_GRADIENT = {"fft2", "hfft", "ifft2", "irfft2", "irfftn"}

@@ -15,7 +15,7 @@ import ctypes
 import math
 from typing import Any, Final
 
-from chainrule.codegen.loops import Buffer, Kernel, Loop, Product, Program, chopped
+from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
 from chainrule.codegen.steps import LAYOUT, Shared, StepsEmitter
 from chainrule.codegen.text import Emitter
 
@@ -45,6 +45,8 @@ def work(program: Program) -> int:
     for step in program.steps:
         if isinstance(step, Kernel):
             total += math.prod(step.extents) * len(step.body())
+        elif isinstance(step, Nest):
+            total += sum(math.prod(k.extents) * len(k.body()) for k in step.kernels)
         elif isinstance(step, Product):
             total += math.prod(step.extents) * math.prod(step.sizes)
         elif isinstance(step, Loop):

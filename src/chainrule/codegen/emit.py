@@ -13,7 +13,7 @@ from typing import Any
 
 from chainrule.codegen.expression import Expr, mask_of
 from chainrule.codegen.index import Affine, Coordinate, affine
-from chainrule.codegen.loops import Buffer, Kernel, Store
+from chainrule.codegen.loops import Buffer, Kernel, Nest, Store
 from chainrule.codegen.scalars import EMIT, EXPENSIVE, cast, combine, identity_of
 from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar_type, width
 
@@ -72,17 +72,17 @@ def segments(kernel: Kernel, vector_bytes: int) -> list[Segment]:
 class KernelEmitter:
     """Writes one kernel as a function of its buffers."""
 
-    def __init__(self, kernel: Kernel, module: Module, vector_bytes: int) -> None:
+    def __init__(
+        self, kernel: Kernel, module: Module, vector_bytes: int, emitter: Emitter | None = None
+    ) -> None:
         self.kernel, self.module, self.vector_bytes = kernel, module, vector_bytes
-        self.e = Emitter(module)
+        self.e = emitter or Emitter(module)
         self.depth = len(kernel.extents)
         self.last = 1 << (self.depth - 1) if self.depth else 0
         self.buffers = list(dict.fromkeys([*kernel.reads(), *kernel.writes()]))
         self.body = kernel.body()
         self.scalars: dict[Expr, str] = {}
         self.variables: dict[int, str] = {}
-        self.block = "entry"
-        self._labels = 0
 
     def write(self) -> list[Buffer]:
         """Append the function to the module; the buffers that it takes, in order."""
@@ -101,20 +101,42 @@ class KernelEmitter:
         self.module.functions.append("\n".join([head, *e.lines, "}"]))
         return self.buffers
 
+    # --- in a nest: the first loop is around this kernel and others -----------------------------
+
+    def before_rows(self, rowwise: dict[Buffer, int]) -> None:
+        """What comes before the loop over the rows."""
+        self._fill({s.buffer for s in self.kernel.stores if s.buffer not in rowwise})
+        self._scalars(0)
+
+    def row(self, i: str, rowwise: dict[Buffer, int]) -> None:
+        """What is done for row i."""
+        self._fill({s.buffer for s in self.kernel.stores if s.buffer in rowwise})
+        self.variables[0] = i
+        if self.depth > 1:
+            self._scalars(1)
+            self._loop(1)
+            return
+        self.e.lanes = 1
+        for x in self.body:
+            if x.mask:
+                self.scalars[x] = self._scalar(x)
+        for s in self.kernel.stores:
+            self._store_scalar(s)
+
     # --- blocks ----------------------------------------------------------------------------------
 
     def _label(self, stem: str) -> str:
-        self._labels += 1
-        return f"{stem}{self._labels}"
+        self.e.labels += 1
+        return f"{stem}{self.e.labels}"
 
     def _begin(self, label: str) -> None:
         self.e.label(label)
-        self.block = label
+        self.e.block = label
 
     def _counted(self, stem: str, start: int, stop: int, step: int, body: Any) -> None:
         """`for i in range(start, stop, step): body(i)`."""
         e = self.e
-        head, before = self._label(stem), self.block
+        head, before = self._label(stem), self.e.block
         i, following = f"%{head}.i", f"%{head}.n"
         e.put(f"br label %{head}")
         self._begin(head)
@@ -124,15 +146,15 @@ class KernelEmitter:
         e.put(f"{following} = add nuw nsw i64 {i}, {step}")
         more = e.do(f"icmp ult i64 {following}, {stop}")
         end = self._label("end")
-        e.lines[at] = f"  {i} = phi i64 [ {start}, %{before} ], [ {following}, %{self.block} ]"
+        e.lines[at] = f"  {i} = phi i64 [ {start}, %{before} ], [ {following}, %{self.e.block} ]"
         e.put(f"br i1 {more}, label %{head}, label %{end}")
         self._begin(end)
 
-    def _fill(self) -> None:
+    def _fill(self, which: set[Buffer] | None = None) -> None:
         """Fill what reductions add to with their neutral element."""
         starts: dict[Buffer, Any] = {}
         for s in self.kernel.stores:
-            if s.start is not None:
+            if s.start is not None and (which is None or s.buffer in which):
                 starts[s.buffer] = s.start
         for buffer, start in starts.items():
             code = buffer.code
@@ -227,6 +249,27 @@ class KernelEmitter:
         self._put(s.buffer, pointer, x)
 
 
+def write_nest(nest: Nest, module: Module, vector_bytes: int) -> list[Buffer]:
+    """Append the function of a nest to the module; the buffers that it takes, in order."""
+    e = Emitter(module)
+    parts = [KernelEmitter(k, module, vector_bytes, e) for k in nest.kernels]
+    buffers = list(dict.fromkeys([*nest.reads(), *nest.writes()]))
+    e.label("entry")
+    for part in parts:
+        part.before_rows(nest.rowwise)
+
+    def row(i: str) -> None:
+        for part in parts:
+            part.row(i, nest.rowwise)
+
+    parts[0]._counted("row", 0, nest.rows, 1, row)
+    e.put("ret void")
+    arguments = ", ".join(f"ptr noalias %{b!r}" for b in buffers)
+    head = f"define internal void @{nest.name}({arguments}) #0 {{"
+    module.functions.append("\n".join([head, *e.lines, "}"]))
+    return buffers
+
+
 class _Vector:
     """Writes a segment of the last loop."""
 
@@ -258,7 +301,7 @@ class _Vector:
 
     def _looped(self, begins: list[list[str]]) -> list[list[str]]:
         e, s, k = self.e, self.s, self.k
-        head, before = k._label("vector"), k.block
+        head, before = k._label("vector"), e.block
         i, following = f"%{head}.i", f"%{head}.n"
         e.put(f"br label %{head}")
         k._begin(head)
@@ -271,13 +314,13 @@ class _Vector:
         ends = self._chunk(place, i, begins)
         e.put(f"{following} = add nuw nsw i64 {i}, {s.chunk}")
         more = e.do(f"icmp ult i64 {following}, {s.stop}")
-        phis = [f"  {i} = phi i64 [ {s.start}, %{before} ], [ {following}, %{k.block} ]"]
+        phis = [f"  {i} = phi i64 [ {s.start}, %{before} ], [ {following}, %{e.block} ]"]
         e.lanes = s.lanes
         for store, names, news in zip(self.accumulators, begins, ends, strict=True):
             code = store.expr.code
             start = e.const(identity_of(store.how, code), code)
             phis += [
-                f"  {a} = phi {e.type(code)} [ {start}, %{before} ], [ {b}, %{k.block} ]"
+                f"  {a} = phi {e.type(code)} [ {start}, %{before} ], [ {b}, %{e.block} ]"
                 for a, b in zip(names, news, strict=True)
             ]
         e.lines[at:at] = phis

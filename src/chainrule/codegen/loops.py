@@ -7,7 +7,7 @@ writes buffers. Next: `chainrule.codegen.emit` writes a kernel in LLVM's languag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,7 +219,31 @@ class Loop:
         return "\n".join(lines)
 
 
-Step = Kernel | Product | Callback | Loop
+@dataclass(eq=False)
+class Nest:
+    """Kernels in one loop, which is the first of each of them (`codegen.nests`)."""
+
+    rows: int
+    kernels: list[Kernel]
+    rowwise: dict[Buffer, int]
+    """Buffers that hold one row at a time, and its elements."""
+    level: int = 0
+    name: str = ""
+
+    def reads(self) -> list[Buffer]:
+        """Buffers that are read."""
+        return list(dict.fromkeys(b for k in self.kernels for b in k.reads()))
+
+    def writes(self) -> list[Buffer]:
+        """Buffers that are written."""
+        return list(dict.fromkeys(b for k in self.kernels for b in k.writes()))
+
+    def __repr__(self) -> str:
+        inner = "\n".join(map(repr, self.kernels))
+        return f"for each of {self.rows} rows:\n  " + inner.replace("\n", "\n  ")
+
+
+Step = Kernel | Nest | Product | Callback | Loop
 
 
 @dataclass(eq=False)
@@ -240,8 +264,14 @@ class Program:
 
     @property
     def kernels(self) -> list[Kernel]:
-        """The steps that are loops."""
-        return [s for s in self.steps if isinstance(s, Kernel)]
+        """The steps that are loops, and those in nests."""
+        found: list[Kernel] = []
+        for s in self.steps:
+            if isinstance(s, Nest):
+                found += s.kernels
+            elif isinstance(s, Kernel):
+                found.append(s)
+        return found
 
     @property
     def callbacks(self) -> list[Callback]:
@@ -257,6 +287,52 @@ class Program:
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.steps))
+
+
+def positions_by_buffer(kernel: Kernel) -> dict[Buffer, list[Coordinate]]:
+    """Where a kernel reads and writes, buffer by buffer."""
+    found: dict[Buffer, list[Coordinate]] = {}
+    for e in kernel.body():
+        if e.op == "load":
+            found.setdefault(e.value[0], []).append(e.value[1])
+    for s in kernel.stores:
+        found.setdefault(s.buffer, []).append(s.position)
+    return found
+
+
+def moved(kernel: Kernel, place: Callable[[Buffer, Coordinate], Coordinate]) -> dict[Expr, Expr]:
+    """The body with elements read elsewhere: old expression -> new one."""
+    changed: dict[Expr, Expr] = {}
+    for e in kernel.body():
+        new = changed[e] = Expr()
+        new.op, new.code, new.order, new.value = e.op, e.code, e.order, e.value
+        new.args = tuple([changed[a] for a in e.args])
+        new.mask = 0
+        for a in new.args:
+            new.mask |= a.mask
+        if e.op in ("load", "index"):
+            p = place(*e.value) if e.op == "load" else e.value
+            p = _renamed(p, changed)
+            new.value = (e.value[0], p) if e.op == "load" else p
+            new.mask = mask_of(p) | e.mask & 1  # another row is there in each turn of the first loop
+    return changed
+
+
+def _renamed(p: Coordinate, changed: dict[Expr, Expr]) -> Coordinate:
+    if isinstance(p, int):
+        return p
+    return affine(p.const, {changed.get(v, v): c for v, c in p.terms})
+
+
+def collapse_inside(kernel: Kernel) -> Kernel:
+    """`collapse` that leaves the first loop alone."""
+    k = 1
+    while k < len(kernel.extents) - 1:
+        if _contiguous(kernel, k):
+            kernel = _merged(kernel, k)
+        else:
+            k += 1
+    return kernel
 
 
 def collapse(kernel: Kernel) -> Kernel:

@@ -26,6 +26,7 @@ from chainrule.codegen.loops import (
     interchange,
 )
 from chainrule.codegen.memory import plan
+from chainrule.codegen.nests import finish, nested
 from chainrule.codegen.products import product
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
@@ -71,6 +72,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
     for v, step in zip(fusion.calls, list(steps), strict=True):
         if v.op == "strong_matmul" and not isinstance(step, Callback):
             steps.append(check(memory.buffers[v], memory.doubt, step.level))
+    whole: dict[Kernel, Kernel] = {}
     groups: dict[tuple[int, tuple[int, ...]], list[Unit]] = {}
     for unit in fusion.units:
         groups.setdefault((unit.level, unit.extents), []).append(unit)
@@ -80,8 +82,14 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
             kernel = plain(kernel, memory.doubt)
         if kernel.stores:
             kernel.level = level
-            steps.append(kernel)
+            flat_kernel = collapse(kernel)
+            flat_kernel.level = level
+            steps.append(flat_kernel)
+            if kernel.extents and not any(map(_adds, kernel.stores)):
+                whole[flat_kernel] = kernel
     steps.sort(key=lambda s: s.level)
+    steps = nested(steps, whole)
+    finish(steps)
     buffers = list(memory.buffers.values())
     return Program(
         steps,
@@ -210,7 +218,7 @@ def _kernel(units: list[Unit], memory: Memory, fusion: Fusion) -> Kernel:
     for holds in scope.checks:
         wrong = scope.expressions.apply("logical_not", (holds,), "b1")
         stores.append(Store(memory.status, 0, wrong, "logical_or"))
-    return collapse(interchange(Kernel(extents, stores)))
+    return interchange(Kernel(extents, stores))
 
 
 def _whole(units: list[Unit]) -> list[Unit]:

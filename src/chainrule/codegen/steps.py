@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chainrule.codegen import blas
-from chainrule.codegen.emit import KernelEmitter
+from chainrule.codegen.emit import KernelEmitter, write_nest
 from chainrule.codegen.index import Affine, Coordinate
-from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Product, Program
+from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
 from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar_type
 
 OK: Final = 0
@@ -52,9 +52,13 @@ class StepsEmitter:
     def steps(self) -> None:
         """All steps, in order."""
         for step in self.program.steps:
-            if isinstance(step, Kernel):
+            if isinstance(step, (Kernel, Nest)):
                 step.name = self.shared.name("kernel")
-                buffers = KernelEmitter(step, self.module, self.shared.vector_bytes).write()
+                width = self.shared.vector_bytes
+                if isinstance(step, Nest):
+                    buffers = write_nest(step, self.module, width)
+                else:
+                    buffers = KernelEmitter(step, self.module, width).write()
                 arguments = ", ".join(f"ptr {self.names[b]}" for b in buffers)
                 self.e.put(f"call void @{step.name}({arguments})")
             elif isinstance(step, Product):

@@ -78,6 +78,9 @@ class Emitter:
         self.lines: list[str] = []
         self._count = 0
         self.lanes = 1
+        self.block = "entry"
+        """The block that is being written."""
+        self.labels = 0
 
     def fresh(self) -> str:
         """A name for a value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.codegen.loops import Buffer, Callback, Kernel, Product, Program
+from chainrule.codegen.loops import Buffer, Kernel, Nest, Product, Program
 from chainrule.codegen.text import width
 
 _NO_WORK = frozenset({"const", "load", "index", "cast", "local"})
@@ -36,6 +36,8 @@ def operations(step: Any) -> int:
         return sum(math.prod(step.extents[:d]) for d in depths) + math.prod(step.extents) * sum(
             s.how != "=" for s in step.stores
         )
+    if isinstance(step, Nest):
+        return sum(map(operations, step.kernels))
     if isinstance(step, Product):
         return 2 * math.prod(step.extents) * math.prod(step.sizes)
     return 0
@@ -51,15 +53,19 @@ def moved(step: Any) -> int:
         for s in step.stores:
             total += math.prod(step.extents) * width(s.buffer.code) * (s.how == "=")
         return total
+    if isinstance(step, Nest):
+        return sum(map(moved, step.kernels))
     return sum(b.nbytes for b in (*step.reads(), *step.writes()))
 
 
 def _line(step: Any) -> str:
+    if isinstance(step, Nest):
+        shown = [f"{list(k.extents)}" for k in step.kernels]
+        return f"{step.name}: row by row, loops {', '.join(shown)}, writes {_names(step.writes())}"
     if isinstance(step, Kernel):
         what = f"{step.name}: loops {list(step.extents)}, {operations(step):,} operations"
         kept = _names(step.writes())
         return f"{what}, writes {kept}"
-    assert isinstance(step, (Product, Callback))
     return repr(step)
 
 
