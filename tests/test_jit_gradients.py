@@ -69,9 +69,7 @@ def test_compiled_gradient_equals_eager(name: str) -> None:
         inside = cr.grad(cr.jit(f), argnums=everything)(*at)
         compare(list(inside), list(want), label, 10 * row.tolerance)
         checked += 1
-    assert checked or refused or row.untested or name in NO_REAL_GRADIENT, (
-        f"{name}: nothing was compared"
-    )
+    assert checked or refused or row.untested or name in NO_REAL_GRADIENT, f"{name}: none compared"
 
 
 NO_REAL_GRADIENT = {"fft2", "hfft", "ifft2", "irfft2", "irfftn"}

@@ -314,7 +314,7 @@ def moved(kernel: Kernel, place: Callable[[Buffer, Coordinate], Coordinate]) -> 
             p = place(*e.value) if e.op == "load" else e.value
             p = _renamed(p, changed)
             new.value = (e.value[0], p) if e.op == "load" else p
-            new.mask = mask_of(p) | e.mask & 1  # another row is there in each turn of the first loop
+            new.mask = mask_of(p) | e.mask & 1  # each turn has another row
     return changed
 
 

@@ -35,9 +35,11 @@ def one_hole(index: Index, ndim: int) -> tuple[int, int] | None:
     if sum(isinstance(p, Hole) for p in parts) != 1:
         return None
     dots = [k for k, p in enumerate(parts) if p is Ellipsis]
-    for k in dots:
+    for k in dots[:1]:
         parts[k : k + 1] = [slice(None)] * (ndim - len(parts) + 1)
-    if len(dots) > 1 or not all(isinstance(p, Hole) or p == slice(None) for p in parts):
+    if len(dots) > 1 or not all(
+        isinstance(p, Hole) or (type(p) is slice and p == slice(None)) for p in parts
+    ):
         return None
     axis = next(k for k, p in enumerate(parts) if isinstance(p, Hole))
     return axis, parts[axis].number
