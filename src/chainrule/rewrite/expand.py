@@ -128,6 +128,15 @@ def _log_softmax(x: Any, axis: Any = -1) -> Any:
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
+def _cross_entropy(x: Any, labels: Any) -> Any:
+    if x.dtype.kind != "f":
+        return None
+    shifted, _ = _shifted(x, -1)
+    places = labels[..., None] if labels.ndim else labels.reshape(1)
+    picked = np.take_along_axis(shifted, places, -1)[..., 0]
+    return np.log(np.sum(np.exp(shifted), axis=-1)) - picked
+
+
 def _count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.sum(np.not_equal(x, 0), axis=axis, keepdims=keepdims)
 
@@ -407,6 +416,7 @@ EXPANSIONS: Final[dict[str, Callable[..., Any]]] = {
     "logsumexp": _logsumexp,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
+    "softmax_cross_entropy": _cross_entropy,
     "count_nonzero": _count_nonzero,
     "argmax": _arg(np.max),
     "argmin": _arg(np.min),
