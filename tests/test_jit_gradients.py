@@ -55,7 +55,8 @@ def test_compiled_gradient_equals_eager(name: str) -> None:
         everything = tuple(range(len(where)))
         try:
             want = cr.grad(f, argnums=everything)(*at)
-        except ChainruleError:
+        except ChainruleError:  # there is no eager gradient either
+            refused = True
             continue
         label = f"{name}{[np.shape(x) for x in operands]} {sample.params}"
         compiled = cr.jit(cr.grad(f, argnums=everything))
