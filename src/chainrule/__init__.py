@@ -431,6 +431,9 @@ from chainrule.transforms.jacobian import (
 from chainrule.transforms.jet import (
     jet,
 )
+from chainrule.transforms.jit import (
+    jit,
+)
 from chainrule.transforms.jvp import (
     jvp,
     linearize,
@@ -473,7 +476,8 @@ __all__ = [
     "hstack", "hvp", "hypot", "identity", "iinfo", "imag", "implicit", "inf", "inner", "insert",
     "int16", "int32", "int64", "int8", "interp", "intersect1d", "is_grad_enabled", "iscomplex",
     "isdtype", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "jacobian",
-    "jet", "jvp", "kron", "lcm", "ldexp", "less", "less_equal", "linalg", "linearize", "linspace",
+    "jet", "jit", "jvp", "kron", "lcm", "ldexp", "less", "less_equal", "linalg",
+    "linearize", "linspace",
     "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp",
     "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp", "map",
     "matmul", "matrix_transpose", "matvec", "max", "maximum", "mean", "median", "meshgrid", "min",

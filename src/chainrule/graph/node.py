@@ -146,17 +146,20 @@ class Abstract(Spec):
     """The value of a traced Tensor: shape and dtype, and numbers only once the graph is run.
 
     `shows` is set where the result would show an operand's memory: the operand and its node then,
-    so that a later change of the operand in place does not go unnoticed.
+    so that a later change of the operand in place does not go unnoticed. `weak` is set where the
+    number that is to come is one of Python's own, which leaves the dtype to the other operands.
     """
 
-    __slots__ = ("shows",)
+    __slots__ = ("shows", "weak")
 
     shows: tuple[Variable, Node | None] | None
+    weak: bool
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.shape = shape
         self.dtype = dtype
         self.shows = None
+        self.weak = False
 
     def astype(self, dtype: Any) -> Abstract:
         """The same shape in another dtype."""
@@ -209,6 +212,13 @@ class Abstract(Spec):
             "with cr.while_loop or cr.fori_loop, and pass numbers that Python needs as ordinary "
             "arguments, not as traced ones" + at(user_line())
         )
+
+
+def fresh(spec: Spec) -> Abstract:
+    """A value of this shape and dtype that is to come."""
+    value = Abstract(spec.shape, spec.dtype)
+    value.weak = isinstance(spec, Abstract) and spec.weak
+    return value
 
 
 SEVERAL: Final = Abstract((), np.dtype(object))

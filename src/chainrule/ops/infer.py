@@ -29,7 +29,9 @@ def infer(row: Any, values: Sequence[Any], params: dict[str, Any], cls: Any, set
     TracedValueError where the shape depends on the values.
     """
     if row.kind == "elementwise":
-        return Abstract(_broadcast(row, values, params), _dtype(row, values, cls, settle))
+        result = Abstract(_broadcast(row, values, params), _dtype(row, values, cls, settle))
+        result.weak = all(map(is_weak, values)) and result.dtype in _PYTHON
+        return result
     if isinstance(row.shape, str):
         raise TracedValueError(
             f"{row.name}: {row.shape}, which is not known while a function is traced. Compute it "
@@ -44,6 +46,22 @@ def infer(row: Any, values: Sequence[Any], params: dict[str, Any], cls: Any, set
                 _known.clear()
             _known[key] = found
     return _fresh(found)
+
+
+_PYTHON: Final = {np.dtype(np.float64): float, np.dtype(np.int64): int}
+"""Dtypes of Python's own numbers."""
+
+
+def is_weak(v: Any) -> bool:
+    """Whether an operand is one of Python's own numbers, there already or to come."""
+    return type(v) in NUMBERS or (type(v) is Abstract and v.weak)
+
+
+def _kind(v: Any) -> Any:
+    """What decides about the dtype of a result."""
+    if type(v) in NUMBERS:
+        return type(v)
+    return _PYTHON[v.dtype] if type(v) is Abstract and v.weak else (v.dtype, v.shape != ())
 
 
 def stand_in(value: Any) -> Any:
@@ -72,7 +90,7 @@ def _broadcast(row: Any, values: Sequence[Any], params: dict[str, Any]) -> tuple
 
 
 def _dtype(row: Any, values: Sequence[Any], cls: Any, settle: Settle) -> np.dtype[Any]:
-    kinds = tuple(type(v) if type(v) in NUMBERS else (v.dtype, v.shape != ()) for v in values)
+    kinds = tuple(_kind(v) for v in values)
     key = (row, cls, kinds)
     found = _known.get(key)
     if found is None:
@@ -82,6 +100,8 @@ def _dtype(row: Any, values: Sequence[Any], cls: Any, settle: Settle) -> np.dtyp
 
 
 def _one(v: Any) -> Any:
+    if type(v) is Abstract and v.weak:
+        return _PYTHON[v.dtype](1)
     return np.ones(1, v.dtype) if v.shape else v.dtype.type(1)
 
 

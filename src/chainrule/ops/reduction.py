@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.graph.node import Variable
 from chainrule.ops.axes import Axis, axes_of
 from chainrule.ops.batched import over_axes, over_axis_or_flat
 from chainrule.ops.cumulative import ZEROS, products_of_others
@@ -306,7 +307,7 @@ def _logsumexp_back(ct: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     largest = raw(y) == np.inf
     finite = np.where(largest | (y == -np.inf), 0, y)  # exp(-inf - 0) is the 0 that is meant
     weight = np.exp(x - spread(finite, x, axis, keepdims))
-    if np.any(largest):  # infinite elements share equally
+    if isinstance(largest, Variable) or np.any(largest):  # infinite elements share equally
         share = _extreme_back(raw(ct) * 0 + 1, raw(y), raw(x), axis, keepdims)
         weight = np.where(spread(largest, x, axis, keepdims), share, weight)
     return spread(ct, x, axis, keepdims) * weight

@@ -29,6 +29,22 @@ class Hole:
     number: int
 
 
+def one_hole(index: Index, ndim: int) -> tuple[int, int] | None:
+    """(axis, operand) of an index with one hole among full slices; None for other indices."""
+    parts = list(index) if type(index) is tuple else [index]
+    if sum(isinstance(p, Hole) for p in parts) != 1:
+        return None
+    dots = [k for k, p in enumerate(parts) if p is Ellipsis]
+    for k in dots[:1]:
+        parts[k : k + 1] = [slice(None)] * (ndim - len(parts) + 1)
+    if len(dots) > 1 or not all(
+        isinstance(p, Hole) or (type(p) is slice and p == slice(None)) for p in parts
+    ):
+        return None
+    axis = next(k for k, p in enumerate(parts) if isinstance(p, Hole))
+    return axis, parts[axis].number
+
+
 def is_dynamic(index: Index) -> bool:
     """Whether a part of an index is a traced Tensor, or a hole for one."""
     parts = index if type(index) is tuple else (index,)

@@ -13,7 +13,16 @@ from typing import Any
 
 from chainrule.errors import TracedValueError, at, user_line
 from chainrule.graph.graph import Graph, has_variable
-from chainrule.graph.node import Abstract, Leaf, Node, Parameter, Scope, Spec, Variable
+from chainrule.graph.node import (
+    Abstract,
+    Leaf,
+    Node,
+    Parameter,
+    Scope,
+    Spec,
+    Variable,
+    fresh,
+)
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import renew, wrapped
 from chainrule.ops.replay import replay
@@ -32,9 +41,7 @@ def trace(
     """
     scope = Scope(name)
     inputs = [Parameter(spec, scope) for spec in specs]
-    arguments = [
-        wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)
-    ]
+    arguments = [wrapped(cls, fresh(s), n) for s, n in zip(specs, inputs, strict=True)]
     ident = get_ident()
     _open[ident] = _open.get(ident, 0) + 1
     try:

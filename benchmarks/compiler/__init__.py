@@ -1,0 +1,1 @@
+"""Compiled code beside JAX, PyTorch, NumPy and C."""

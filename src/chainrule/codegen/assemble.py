@@ -1,0 +1,181 @@
+"""The whole program as one module: kernels, and the entry function that runs the steps in order.
+
+The entry is a function as Python's own built-in ones are (`METH_FASTCALL`): it takes Python
+objects, arrays, NumPy scalars, and floats for the inputs, arrays for the results. It reads where
+their data are itself (all of them keep it at the same place, see `run.compiled`, which checks
+that), so that a call costs next to nothing for each argument. Where there is much to do, other
+threads may run Python meanwhile.
+
+It returns a Python integer: OK, or why not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from typing import Any, Final
+
+from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
+from chainrule.codegen.steps import LAYOUT, Shared, StepsEmitter
+from chainrule.codegen.text import Emitter
+
+DATA_AT: Final = 16
+"""Bytes from the start of an array to the pointer to its data, or of a number to its value."""
+
+FLAGS_AT: Final = 64
+"""Bytes from the start of an array to its flags."""
+
+PLAIN: Final = 0x101
+"""Flags: contiguous in C's order, and aligned."""
+
+ON_STACK: Final = 16384
+"""An arena of at most so many bytes lies on the stack."""
+
+LONG: Final = 800
+"""A body without loops longer than this is cut."""
+
+
+LITTLE: Final = 20000
+"""Operations that take less time than letting other threads run would be worth."""
+
+
+def work(program: Program) -> int:
+    """About how many operations a call does."""
+    total = 0
+    for step in program.steps:
+        if isinstance(step, Kernel):
+            total += math.prod(step.extents) * len(step.body())
+        elif isinstance(step, Nest):
+            total += sum(math.prod(k.extents) * len(k.body()) for k in step.kernels)
+        elif isinstance(step, Product):
+            total += math.prod(step.extents) * math.prod(step.sizes)
+        elif isinstance(step, Loop):
+            total += max(step.length, 100) * sum(map(work, step.bodies))
+    return total
+
+
+def chop(program: Program) -> None:
+    """Cut very long bodies without loops into several kernels."""
+    steps: list[Any] = []
+    for step in program.steps:
+        if isinstance(step, Kernel) and not step.extents and len(step.body()) > LONG:
+            parts = _by_dtype(step, program)
+            steps.extend(parts)
+        else:
+            steps.append(step)
+    program.steps = steps
+
+
+def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
+    codes = {e.code for e in kernel.body() if e.op not in ("const", "load")}
+    if codes != {"f8"}:  # the numbers passed on are of one dtype
+        return [kernel]
+    from chainrule.codegen.values import Value
+
+    number = 1 + max(
+        [b.number for b in (*program.temporaries, *program.constants, *program.inputs)], default=0
+    )
+    number = max(number, 1 + max((b.number for b in program.outputs), default=0))
+    scratch = Buffer("temporary", "f8", 1, number, Value("scratch", None, (), {}))
+    program.temporaries.append(scratch)
+    return chopped(kernel, scratch)
+
+
+def assemble(
+    program: Program, vector_bytes: int, callback: int, addresses: dict[Buffer, int]
+) -> str:
+    """The module's text. `callback` is the address of the function that runs a callback;
+    `addresses` says where the constants are.
+    """
+    return _Entry(program, Shared(vector_bytes, callback, addresses)).text()
+
+
+class _Entry(StepsEmitter):
+    """The function that is called."""
+
+    def text(self) -> str:
+        """The module."""
+        self._prologue()
+        self.steps()
+        self._finish()
+        return self.module.text()
+
+    def _prologue(self) -> None:
+        e, p, names = self.e, self.program, self.names
+        e.label("entry")
+        for b in p.inputs:
+            names[b] = self._data(b, f"%o{b.number}")
+        for b in p.outputs:
+            array = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
+            names[b] = e.do(f"load ptr, ptr {array}")
+        for b in (p.status, p.doubt):
+            names[b] = e.do("alloca i8, align 8")
+            e.put(f"store i8 0, ptr {names[b]}")
+        arena = "%arena"
+        if p.arena <= ON_STACK:
+            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align 64")
+        else:
+            place = e.do(f"getelementptr i8, ptr %arena, i64 {DATA_AT}")
+            raw = e.do(f"load ptr, ptr {place}")
+            number = e.do(f"ptrtoint ptr {raw} to i64")
+            number = e.do(f"and i64 {e.do(f'add i64 {number}, 63')}, -64")
+            arena = e.do(f"inttoptr i64 {number} to ptr")
+        self.place_temporaries(arena)
+
+    def _data(self, b: Buffer, name: str) -> str:
+        e = self.e
+        place = e.do(f"getelementptr i8, ptr {name}, i64 {DATA_AT}")
+        if not b.value.shape:
+            return place
+        flags = e.do(f"getelementptr i8, ptr {name}, i64 {FLAGS_AT}")
+        plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {PLAIN}")
+        good = e.do(f"icmp eq i32 {plain}, {PLAIN}")
+        self.unless(good, str(LAYOUT))
+        return e.do(f"load ptr, ptr {place}")
+
+    def _finish(self) -> None:
+        e, p = self.e, self.program
+        status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
+        doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
+        code = e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
+        e.put(f"ret i32 {code}")
+        parameters = [f"ptr %o{b.number}" for b in p.inputs] + [
+            f"ptr %r{b.number}" for b in p.outputs
+        ]
+        if p.arena > ON_STACK:
+            parameters.append("ptr %arena")
+        head = f"define internal i32 @run({', '.join(parameters)}) #0 {{"
+        self.module.functions.append("\n".join([head, *e.lines, "}"]))
+        self.module.functions.append(self._builtin(len(parameters)))
+
+    def _builtin(self, count: int) -> str:
+        """The entry in the form of Python's built-in functions."""
+        e = Emitter(self.module)
+        e.label("entry")
+        objects = []
+        for k in range(count):
+            place = e.do(f"getelementptr ptr, ptr %args, i64 {k}")
+            objects.append(f"ptr {e.do(f'load ptr, ptr {place}')}")
+        free = work(self.program) > LITTLE
+        if free:
+            self.module.declare("PyEval_SaveThread", "ptr", "")
+            self.module.declare("PyEval_RestoreThread", "void", "ptr")
+            state = e.do("call ptr @PyEval_SaveThread()")
+        code = e.do(f"call i32 @run({', '.join(objects)})")
+        if free:
+            e.put(f"call void @PyEval_RestoreThread(ptr {state})")
+        self.module.declare("PyLong_FromLong", "ptr", "i64")
+        result = e.do(f"call ptr @PyLong_FromLong(i64 {e.do(f'zext i32 {code} to i64')})")
+        e.put(f"ret ptr {result}")
+        head = "define ptr @entry(ptr %self, ptr %args, i64 %count) #0 {"
+        return "\n".join([head, *e.lines, "}"])
+
+
+def address_of(array: Any) -> int:
+    """Where an array's data are."""
+    return int(array.__array_interface__["data"][0])
+
+
+def callback_type() -> Any:
+    """The C type of the function that runs a callback."""
+    return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_void_p)

@@ -1,0 +1,76 @@
+"""LLVM at work: text to machine code. llvmlite is imported here, when it is first needed."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+_lock = threading.Lock()
+"""LLVM's parser and code generator are used by one thread at a time."""
+
+
+def available() -> bool:
+    """Whether llvmlite is there."""
+    try:
+        import llvmlite.binding
+    except ImportError:
+        return False
+    return llvmlite.binding is not None
+
+
+@functools.lru_cache(maxsize=1)
+def _setup() -> tuple[Any, str, str]:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features()
+    return llvm, llvm.get_host_cpu_name(), features.flatten()
+
+
+@functools.lru_cache(maxsize=1)
+def vector_bytes() -> int:
+    """Bytes of the widest vectors of this processor."""
+    llvm, _, _ = _setup()
+    features = llvm.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+
+
+@functools.lru_cache(maxsize=1)
+def has_fma() -> bool:
+    """Whether this processor multiplies and adds in one instruction."""
+    llvm, _, _ = _setup()
+    features = llvm.get_host_cpu_features()
+    return bool(features.get("fma")) or "fma" not in features
+
+
+class Machine:
+    """Machine code in memory, as long as this object lives."""
+
+    def __init__(self, text: str, opt: int = 2) -> None:
+        llvm, cpu, features = _setup()
+        with _lock:
+            module = llvm.parse_assembly(text)
+            target = llvm.Target.from_default_triple()
+            self._machine = target.create_target_machine(
+                cpu=cpu, features=features, opt=opt, jit=True
+            )
+            if "alwaysinline" in text:
+                options = llvm.create_pipeline_tuning_options(speed_level=1)
+                passes = llvm.create_pass_builder(self._machine, options)
+                manager = llvm.create_new_module_pass_manager()
+                manager.add_always_inliner_pass()
+                manager.run(module, passes)
+            self.module = module
+            self._engine = llvm.create_mcjit_compiler(module, self._machine)
+            self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """The address of a function."""
+        return int(self._engine.get_function_address(name))
+
+    def assembly(self) -> str:
+        """The machine code as the assembler writes it."""
+        with _lock:
+            return str(self._machine.emit_assembly(self.module))

@@ -1,0 +1,312 @@
+"""Kernels from units: the loops of `codegen.loops`, with every value an expression of its loops."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.codegen import views
+from chainrule.codegen.define import OPERATION, REDUCTIONS, combined, reduction_dtype
+from chainrule.codegen.doubt import check, plain
+from chainrule.codegen.expression import Expr
+from chainrule.codegen.fuse import Fusion, Unit, aligned
+from chainrule.codegen.index import Coordinate, flat, plus, strides_of, times
+from chainrule.codegen.loops import (
+    Buffer,
+    Callback,
+    Kernel,
+    Loop,
+    Program,
+    Step,
+    Store,
+    collapse,
+    interchange,
+)
+from chainrule.codegen.memory import plan
+from chainrule.codegen.nests import finish, nested
+from chainrule.codegen.products import product
+from chainrule.codegen.scalars import identity_of
+from chainrule.codegen.scope import Memory, Scope, loop_index
+from chainrule.codegen.values import CODES, Value, Values, code_of
+from chainrule.codegen.views import Index, Unresolved
+from chainrule.graph.graph import Graph
+from chainrule.ops.identities import NOTHING
+from chainrule.ops.table import TABLE
+
+
+def lower(values: Values, careful: bool = False) -> Program:
+    """The program of a list of values; if `careful`, with strong products from the start."""
+    _own_outputs(values)
+    forced: set[Value] = set()
+    while True:
+        memory = Memory()
+        fusion = Fusion(values, memory, forced, careful)
+        try:
+            return _program(values, fusion, memory)
+        except Unresolved as problem:  # at an index that the probes did not visit
+            if problem.value in fusion.forced and problem.value in forced:
+                raise
+            forced = fusion.forced | {problem.value}
+
+
+def _own_outputs(values: Values) -> None:
+    """Give every output a value of its own that is computed: not an input, not one twice."""
+    seen: set[Value] = set()
+    for k, v in enumerate(values.outputs):
+        if v in seen or v.op in ("input", "const") or (views.is_view(v) and v.native and v.size):
+            v = Value("output", TABLE["copy"], (v,), {}).spec(v.shape, v.dtype)
+            values.outputs[k] = values.add(v)
+        seen.add(v)
+
+
+def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
+    inputs = [memory.new("input", v) for v in values.inputs]
+    outputs = [memory.new("output", v) for v in values.outputs]
+    for v in values.list:
+        if v in fusion.stored and v not in memory.buffers and v.dtype != object and v.op != "const":
+            memory.new("temporary", v)
+    steps: list[Step] = [_call(v, fusion, memory) for v in fusion.calls]
+    for v, step in zip(fusion.calls, list(steps), strict=True):
+        if v.op == "strong_matmul" and not isinstance(step, Callback):
+            steps.append(check(memory.buffers[v], memory.doubt, step.level))
+    whole: dict[Kernel, Kernel] = {}
+    groups: dict[tuple[int, tuple[int, ...]], list[Unit]] = {}
+    for unit in fusion.units:
+        groups.setdefault((unit.level, unit.extents), []).append(unit)
+    for (level, _), units in groups.items():
+        kernel = _kernel(units, memory, fusion)
+        if not fusion.careful and not any(map(_adds, kernel.stores)):
+            kernel = plain(kernel, memory.doubt)
+        if kernel.stores:
+            kernel.level = level
+            flat_kernel = collapse(kernel)
+            flat_kernel.level = level
+            steps.append(flat_kernel)
+            if kernel.extents and not any(map(_adds, kernel.stores)):
+                whole[flat_kernel] = kernel
+    steps.sort(key=lambda s: s.level)
+    steps = nested(steps, whole)
+    finish(steps)
+    buffers = list(memory.buffers.values())
+    return Program(
+        steps,
+        inputs,
+        outputs,
+        [b for b in buffers if b.kind == "constant"],
+        [b for b in buffers if b.kind == "temporary"],
+        memory.status,
+        memory.doubt,
+    )
+
+
+def _adds(s: Store) -> bool:
+    """Whether a store adds to what an earlier step has put in place: it cannot be done twice."""
+    return s.how != "=" and s.start is None and s.buffer.kind != "status"
+
+
+def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
+    if fusion.kind[v] == "product":
+        return product(v, fusion, memory)
+    results = _results(v, fusion, memory)
+    if v.op in LOOPS and _is_native_loop(v):
+        return _loop(v, results, fusion, memory)
+    arguments = [a.const if a.op == "const" else memory.buffers[a] for a in v.args]
+    return Callback(v, arguments, results, fusion.level[v])
+
+
+LOOPS: Final = {"cond": ("branches",), "while_loop": ("cond", "body"), "scan": ("body",)}
+"""Rows that hold graphs, and the parameters in which they do."""
+
+
+def _graphs(v: Value) -> list[Graph]:
+    found: list[Graph] = []
+    for name in LOOPS[v.op]:
+        p = v.params[name]
+        found.extend([p] if isinstance(p, Graph) else p)
+    return found
+
+
+def _is_native_loop(v: Value) -> bool:
+    """Whether a loop's operands and results have dtypes of machine code, and elements."""
+    return all(a.native and a.size for a in v.args) and all(
+        code_of(s.dtype) in CODES and s.size for s in v.const
+    )
+
+
+def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Loop:
+    bodies = []
+    for graph in _graphs(v):
+        body = lower(Values(graph), fusion.careful)
+        plan(body)
+        bodies.append(body)
+    arguments = [memory.of(a) for a in v.args]
+    nothing = np.dtype(np.uint8)
+    space = max((max(b.arena, 64) for b in bodies), default=64)
+
+    def scratch(shape: tuple[int, ...], dtype: Any) -> Buffer:
+        return memory.new("temporary", Value("scratch", None, (), {}).spec(shape, dtype))
+
+    p = v.params
+    carry = {"cond": 0, "while_loop": len(results), "scan": p.get("counts", (0, 0))[1]}[v.op]
+    following = [scratch(b.value.shape, b.value.dtype) for b in results[:carry]]
+    holds = None
+    if v.op == "while_loop":
+        out = bodies[0].outputs[0].value
+        holds = scratch(out.shape, out.dtype)
+    return Loop(
+        v.op,
+        v,
+        bodies,
+        [a for a in arguments if a is not None],
+        results,
+        scratch((space,), nothing),
+        following,
+        holds,
+        p.get("counts", (0, 0)),
+        p.get("length", 0),
+        p.get("reverse", False),
+        p.get("limit"),
+        fusion.level[v],
+    )
+
+
+def _results(v: Value, fusion: Fusion, memory: Memory) -> list[Buffer]:
+    """The buffers of a call's results."""
+    if v.dtype == object:
+        results = []
+        picked = {u.params["index"]: u for u in fusion.users[v]}
+        for k, spec in enumerate(v.const):
+            u = picked.get(k)
+            if u is None:
+                u = Value("select", v.row, (v,), {"index": k}).spec(spec.shape, spec.dtype)
+            found = memory.buffers.get(u)
+            results.append(memory.new("temporary", u) if found is None else found)
+        return results
+    return [memory.buffers[v]]
+
+
+class _Body(Scope):
+    """The scope of a kernel: its own values are computed, all others are in memory."""
+
+    def __init__(self, units: list[Unit], memory: Memory, fusion: Fusion) -> None:
+        super().__init__(units[0].extents, memory)
+        self.fusion, self.level = fusion, units[0].level
+
+    def stored(self, v: Value) -> Buffer | None:
+        """The buffer of a value that an earlier step has computed."""
+        if self.fusion.level.get(v, self.level) >= self.level:
+            return None
+        return self.memory.buffers.get(v)
+
+
+def _kernel(units: list[Unit], memory: Memory, fusion: Fusion) -> Kernel:
+    units = _whole(units)
+    extents = units[0].extents
+    scope = _Body(units, memory, fusion)
+    stores: list[Store] = []
+    for unit in units:
+        if unit.task == "reduce":
+            stores += _reduction(unit, scope, memory)
+            continue
+        for index in _points(unit):
+            store = _store(unit, index, scope, memory)
+            if store is not None:
+                stores.append(store)
+    for holds in scope.checks:
+        wrong = scope.expressions.apply("logical_not", (holds,), "b1")
+        stores.append(Store(memory.status, 0, wrong, "logical_or"))
+    return interchange(Kernel(extents, stores))
+
+
+def _whole(units: list[Unit]) -> list[Unit]:
+    """Where all that is computed is elementwise on arrays of one shape, nothing is written out:
+    one loop runs through all elements.
+    """
+    first = units[0]
+    if first.axes == len(first.shape) or not first.axes:
+        return units
+    for unit in units:
+        if unit.task == "piece" or unit.shape != first.shape:
+            return units
+        if unit.task == "reduce" and unit.value.size != 1:
+            return units
+        if unit.task == "compute" and unit.value.op in (*REDUCTIONS, "matmul"):
+            return units
+        for b, index in unit.bases:
+            if b.size != 1 and not (b.shape == first.shape and _same(unit, index)):
+                return units
+    for unit in units:
+        unit.axes = len(unit.shape)
+        unit.extents = tuple(n for n in unit.shape if n != 1)
+    return units
+
+
+def _same(unit: Unit, index: Index) -> bool:
+    """Whether an operand is read at the place that is computed (its first or last element)."""
+    if not aligned(unit, index):
+        return False
+    trailing = index[unit.axes :]
+    ends = unit.shape[unit.axes :]
+    return all(c == 0 for c in trailing) or all(
+        c == n - 1 for c, n in zip(trailing, ends, strict=True)
+    )
+
+
+def _points(unit: Unit) -> Iterator[Index]:
+    loops = loop_index(unit.shape, unit.axes)
+    for t in itertools.product(*map(range, unit.shape[unit.axes :])):
+        yield (*loops, *t)
+
+
+def _store(unit: Unit, index: Index, scope: Scope, memory: Memory) -> Store | None:
+    v = unit.value
+    buffer = memory.buffers.get(v)
+    if unit.task == "compute":
+        e = scope.at(v, index)
+        return None if buffer is None else Store(buffer, flat(index, v.shape), e)
+    assert buffer is not None
+    plan = scope.placing(v)
+    if unit.task == "fill":
+        e = (
+            scope.expressions.const(NOTHING.get(v.code, 0), v.code)
+            if plan.base is None
+            else scope.cast(scope.at(plan.base, index), v.code)
+        )
+        return Store(buffer, flat(index, v.shape), e)
+    piece = plan.pieces[unit.piece]
+    e = scope.cast(scope.at(piece.source, views.stretched(index, piece.source.shape)), v.code)
+    return Store(buffer, _flat(piece.place(index, scope), v), e, piece.how)
+
+
+def _flat(index: Index, v: Value) -> Coordinate:
+    """A position; the last coordinate may be one of the whole array (see `placing`)."""
+    position: Coordinate = 0
+    for c, step in zip(index, strides_of(v.shape) or (1,), strict=bool(v.shape)):
+        position = plus(position, times(c, step))
+    return position
+
+
+def _reduction(unit: Unit, scope: Scope, memory: Memory) -> list[Store]:
+    """One store for each element of a reduction that the loops add to."""
+    v = unit.value
+    gone = views.axes(v, v.args[0])
+    code = reduction_dtype(v)
+    op = REDUCTIONS[v.op]
+    parts: dict[Coordinate, list[Expr]] = {}
+    for index in _points(unit):
+        if v.params.get("keepdims"):
+            kept = tuple(0 if k in gone else c for k, c in enumerate(index))
+        else:
+            kept = tuple(c for k, c in enumerate(index) if k not in gone)
+        e = scope.cast(scope.at(v.args[0], index), code)
+        parts.setdefault(flat(kept, v.shape), []).append(e)
+    buffer = memory.buffers[v]
+    start = identity_of(op, code)
+    how = OPERATION.get(op, op)
+    return [
+        Store(buffer, position, combined(es, op, code, scope), how, start)
+        for position, es in parts.items()
+    ]

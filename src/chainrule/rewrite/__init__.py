@@ -1,0 +1,1 @@
+"""Graphs made simpler: the same function, in fewer and plainer operations."""

@@ -1,0 +1,373 @@
+"""One walk over a graph in which composed operations are written out (`rewrite.expand`), equal ones
+become one, constants are computed, and identities remove what changes nothing. What no output needs
+is not part of a graph, so it is gone as well.
+
+A rewrite is a small function `(node, operands, build) -> operand or None` in `REWRITES`, by the
+name of the row it looks at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Abstract, Node, Variable, fresh, next_order
+from chainrule.ops.complaints import NUMBERS
+from chainrule.ops.identities import simplified as identity
+from chainrule.ops.recording import SELECT, general, selected, wrapped
+from chainrule.ops.replay import replay
+from chainrule.rewrite.expand import expansion
+
+Operand = Any
+"""A traced Variable, an array, or a number."""
+
+FOLDED: Final = 1 << 16
+"""Constants of at most so many elements are computed beforehand."""
+
+SMALL: Final = 64
+"""Constant arrays of at most so many elements are compared by content."""
+
+
+def simplified(graph: Graph) -> Graph:
+    """The same function in fewer operations."""
+    build = Builder(graph.cls)
+    arguments = [wrapped(graph.cls, fresh(n.spec), n) for n in graph.inputs]
+    outputs = replay(graph, arguments, build.node)
+    outputs = [o if isinstance(o, Variable) else wrapped(graph.cls, o, None) for o in outputs]
+    return Graph(graph.inputs, outputs, graph.cls)
+
+
+class Builder:
+    """Makes operations, each of them once."""
+
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
+        self._known: dict[Any, Any] = {}
+        self._kept: list[Any] = []
+
+    def node(self, node: Node, operands: Sequence[Operand]) -> Any:
+        """The result of a node on rewritten operands."""
+        row = node.op
+        if row is SELECT[1]:  # derivatives were taken before
+            return operands[0]
+        if row is SELECT[0]:
+            return operands[0][node.params["index"]]
+        operands = [_plain(x) for x in operands]
+        plainer = expansion(node, operands, self.cls)
+        if plainer is not None:
+            traced = [x for x in operands if isinstance(x, Variable)]
+            return replay(plainer, traced, self.node)[0]
+        for rewrite in REWRITES.get(row.name, ()):
+            found = rewrite(node, operands, self)
+            if found is not None:
+                return found
+        if row.kind == "elementwise":
+            found = _identity(node, operands, self)
+            if found is not None:
+                return found
+        if not any(isinstance(x, Variable) for x in operands):
+            found = _folded(node, operands)
+            if found is not None:
+                return found
+        key = self._key(row, operands, node.params)
+        known = self._known.get(key) if key is not None else None
+        if known is None:
+            known = self._make(node, operands)
+            if key is not None:
+                self._known[key] = known
+        return known
+
+    def do(self, row: Any, operands: Sequence[Operand], **params: Any) -> Any:
+        """A new operation, traced."""
+        key = self._key(row, operands, params)
+        known = self._known.get(key) if key is not None else None
+        if known is None:
+            known = general(row, operands, {**row.defaults, **params})
+            if key is not None:
+                self._known[key] = known
+        return known
+
+    def _make(self, old: Node, operands: Sequence[Operand]) -> Any:
+        assert old.saved is not None
+        node = Node()
+        node.op, node.params, node.order = old.op, self._params(old.params), next_order()
+        node.inputs = tuple([x._node if isinstance(x, Variable) else None for x in operands])
+        values = [x._value if isinstance(x, Variable) else x for x in operands]
+        result = old.saved[0]
+        node.saved = (result, *values)
+        if isinstance(result, tuple):
+            return [
+                wrapped(self.cls, r, selected(node, k, len(result), r))
+                for k, r in enumerate(result)
+            ]
+        return wrapped(self.cls, result, node)
+
+    def _params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Parameters with the graphs among them simplified too."""
+        if not any(isinstance(p, (Graph, tuple)) for p in params.values()):
+            return params
+        return {k: self._param(p) for k, p in params.items()}
+
+    def _param(self, p: Any) -> Any:
+        if isinstance(p, Graph):
+            return simplified(p)
+        if type(p) is tuple and p and isinstance(p[0], Graph):
+            return tuple(map(simplified, p))
+        return p
+
+    def _key(self, row: Any, operands: Sequence[Operand], params: dict[str, Any]) -> Any:
+        parts = [self._operand_key(x) for x in operands]
+        try:
+            settings = tuple([(k, self._param_key(p)) for k, p in params.items()])
+            key = (row.name, tuple(parts), settings)
+            hash(key)
+        except TypeError:
+            return None
+        return key
+
+    def _operand_key(self, x: Operand) -> Any:
+        if isinstance(x, Variable):
+            return id(x._node)
+        if type(x) in NUMBERS:
+            return (type(x), x, math.copysign(1, x) if type(x) is float else 0)
+        array = np.asarray(x)
+        if array.size <= SMALL:
+            return (array.shape, array.dtype.str, array.tobytes())
+        self._kept.append(x)
+        return ("array", id(x))
+
+    def _param_key(self, p: Any) -> Any:
+        if isinstance(p, slice):
+            return ("slice", p.start, p.stop, p.step)
+        if isinstance(p, (tuple, list)):
+            return (type(p).__name__, *map(self._param_key, p))
+        if isinstance(p, np.ndarray):
+            return (p.shape, p.dtype.str, p.tobytes())
+        return (type(p), p)
+
+
+def _plain(x: Operand) -> Operand:
+    """A Variable with numbers and no history is its numbers."""
+    if isinstance(x, Variable) and x._node is None and type(x._value) is not Abstract:
+        return x._value
+    return x
+
+
+def spec_of(x: Operand) -> Any:
+    """What has the shape and dtype of an operand."""
+    if isinstance(x, Variable):
+        return x._value
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
+def constant(x: Operand) -> Any:
+    """The number that an operand is everywhere, or None."""
+    if isinstance(x, Variable):
+        return None
+    if type(x) in NUMBERS:
+        return np.asarray(x)[()]
+    array = np.asarray(x)
+    if array.size == 1:
+        return array.reshape(())[()]
+    if not array.size or array.size > FOLDED:
+        return None
+    first = array.flat[0]
+    return first if (array == first).all() else None
+
+
+def like(x: Operand, node: Node) -> bool:
+    """Whether an operand has the shape and dtype of a node's result."""
+    assert node.saved is not None
+    spec, result = spec_of(x), node.saved[0]
+    return spec.shape == result.shape and spec.dtype == result.dtype
+
+
+# --- rewrites of any elementwise row --------------------------------------------------------------
+
+
+def _identity(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """x * 1, x - 0, where(True, x, y) ... (`ops.identities`)."""
+    values = [constant(x) for x in operands]
+    if all(v is None for v in values):
+        return None
+    found = identity(node.op.name, values)
+    if found is None:
+        return None
+    kind, what = found
+    assert node.saved is not None
+    result = node.saved[0]
+    if kind == "operand":
+        return operands[what] if like(operands[what], node) else None
+    value = result.dtype.type(what)
+    return np.broadcast_to(value, result.shape) if result.shape else value
+
+
+def _folded(node: Node, operands: list[Operand]) -> Any:
+    """The value of an operation on constants."""
+    assert node.saved is not None
+    result = node.saved[0]
+    if isinstance(result, tuple) or node.op.kind not in ("elementwise", "movement", "linear"):
+        return None
+    if result.size > FOLDED or any(spec_of(x).size > FOLDED for x in operands):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            value = node.op.evaluate(*operands, **node.params)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    value = np.asarray(value)
+    if value.shape != result.shape:
+        return None
+    return value.astype(result.dtype)[()]
+
+
+# --- rewrites by row -----------------------------------------------------------------------------
+
+
+def _made_by(x: Operand, name: str) -> Node | None:
+    """The node that made an operand, if it is of this row."""
+    node = x._node if isinstance(x, Variable) else None
+    return node if node is not None and node.op is not None and node.op.name == name else None
+
+
+def _operand(node: Node, k: int, build: Builder) -> Any:
+    """Operand k of a node of the new graph."""
+    assert node.saved is not None
+    before, value = node.inputs[k], node.saved[1 + k]
+    return value if before is None else wrapped(build.cls, value, before)
+
+
+def double_negative(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """-(-x) is x."""
+    inner = _made_by(operands[0], "negative")
+    return None if inner is None else _operand(inner, 0, build)
+
+
+def same_shape(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """A reshape, broadcast or cast to what the operand is already."""
+    return operands[0] if like(operands[0], node) else None
+
+
+def conjugate_of_real(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """The conjugate of a real number is the number."""
+    return operands[0] if spec_of(operands[0]).dtype.kind != "c" else None
+
+
+def reshaped_twice(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """Of two reshapes the second is enough."""
+    inner = _made_by(operands[0], "reshape")
+    if inner is None or "F" in (node.params.get("order"), inner.params.get("order")):
+        return None
+    x = _operand(inner, 0, build)
+    if like(x, node):
+        return x
+    assert node.saved is not None
+    return build.do(node.op, [x], shape=node.saved[0].shape)
+
+
+def transposed_twice(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """A transpose undone by the next."""
+    inner = _made_by(operands[0], node.op.name)
+    if inner is None:
+        return None
+    x = _operand(inner, 0, build)
+    ndim = len(spec_of(x).shape)
+    if node.op.name == "matrix_transpose" or _order(node, ndim, _order(inner, ndim)) == list(
+        range(ndim)
+    ):
+        return x
+    return None
+
+
+def _order(node: Node, ndim: int, before: Sequence[int] | None = None) -> list[int]:
+    axes = node.params.get("axes")
+    order = [int(a) % ndim for a in axes] if axes is not None else list(range(ndim))[::-1]
+    return order if before is None else [before[a] for a in order]
+
+
+def small_power(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """x ** 2, x ** 3, x ** 1 and x ** -1 by products and a quotient."""
+    x, exponent = operands[0], constant(operands[1])
+    if exponent is None or not isinstance(x, Variable) or not like(x, node):
+        return None
+    if x._value.dtype.kind != "f" or exponent not in (1, 2, 3, -1):
+        return None
+    table = _rows()
+    if exponent == 1:
+        return x
+    if exponent == -1:
+        return build.do(table["reciprocal"], [x])
+    square = build.do(table["multiply"], [x, x])
+    return square if exponent == 2 else build.do(table["multiply"], [square, x])
+
+
+def doubled(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """A strong product with a constant that is finite and not 0 is a plain product."""
+    for x in operands:
+        c = constant(x)
+        if c is not None and np.isfinite(c) and c != 0:
+            return build.do(_rows()["multiply"], operands)
+        if c is None and not isinstance(x, Variable):
+            array = np.asarray(x)
+            if array.size <= FOLDED and (np.isfinite(array) & (array != 0)).all():
+                return build.do(_rows()["multiply"], operands)
+    return None
+
+
+def bounded(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """A strong product of factors that are never infinite is a plain product."""
+    if all(is_bounded(x) for x in operands):
+        return build.do(_rows()["multiply"], operands)
+    return None
+
+
+_BOUNDED: Final = frozenset({
+    "sin", "cos", "tanh", "sigmoid", "sign", "erf", "atan", "heaviside", "softmax",
+})  # fmt: skip
+
+
+def is_bounded(x: Operand) -> bool:
+    """Whether no element can be infinite (it may be NaN)."""
+    if not isinstance(x, Variable):
+        return bool(not np.isinf(np.asarray(x)).any())
+    if x._value.dtype.kind in "biu":
+        return True
+    node = x._node
+    if node is None or node.op is None or node.saved is None:
+        return False
+    return node.op.name in _BOUNDED
+
+
+def alias(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """A copy of a value that nobody writes to."""
+    return operands[0]
+
+
+def _rows() -> Any:
+    from chainrule.ops.table import TABLE
+
+    return TABLE
+
+
+Rewrite = Callable[[Node, list[Operand], Builder], Any]
+
+REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
+    "negative": (double_negative,),
+    "positive": (same_shape,),
+    "copy": (same_shape,),
+    "alias": (alias,),
+    "astype": (same_shape,),
+    "real": (same_shape,),
+    "conj": (conjugate_of_real,),
+    "reshape": (same_shape, reshaped_twice),
+    "broadcast_to": (same_shape,),
+    "permute_dims": (transposed_twice,),
+    "matrix_transpose": (transposed_twice,),
+    "power": (small_power,),
+    "strong_multiply": (doubled, bounded),
+}
+"""Row -> the rewrites that look at it, in order."""

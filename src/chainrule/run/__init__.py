@@ -1,0 +1,1 @@
+"""Running compiled programs, and graphs by NumPy where nothing can be compiled."""

@@ -1,0 +1,42 @@
+"""What runs a graph: machine code where llvmlite is installed, NumPy otherwise."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from chainrule.codegen.engine import available
+from chainrule.graph.graph import Graph
+
+
+class Runnable(Protocol):
+    """Runs a graph on arrays."""
+
+    graph: Graph
+
+    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
+        """The outputs for these inputs."""
+        ...
+
+
+_said: list[bool] = []
+
+
+def runnable(graph: Graph) -> Any:
+    """The graph, ready to run."""
+    if available():
+        from chainrule.run.compiled import Compiled
+
+        return Compiled(graph)
+    from chainrule.run.reference import Reference
+
+    if not _said:
+        _said.append(True)
+        warnings.warn(
+            "llvmlite is not installed: functions given to `jit` run with NumPy, operation by "
+            "operation (`pip install llvmlite` for machine code)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return Reference(graph)

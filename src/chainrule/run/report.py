@@ -1,0 +1,74 @@
+"""What a compiled program does, in words and numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from chainrule.codegen.loops import Buffer, Kernel, Nest, Product, Program
+from chainrule.codegen.text import width
+
+_NO_WORK = frozenset({"const", "load", "index", "cast", "local"})
+
+
+def report(program: Program) -> str:
+    """Steps, operations, bytes moved, temporaries, and what is left to NumPy."""
+    kernels, callbacks = program.kernels, program.callbacks
+    products = [s for s in program.steps if isinstance(s, Product)]
+    lines = [
+        f"{len(kernels)} kernels, {len(products)} matrix products by BLAS",
+        f"{sum(map(operations, program.steps)):,} operations on numbers",
+        f"{sum(map(moved, program.steps)):,} bytes read and written",
+        f"{len(program.temporaries)} temporaries in {program.arena:,} bytes",
+    ]
+    lines += [f"  {_line(step)}" for step in program.steps]
+    if callbacks:
+        names = sorted({c.value.op for c in callbacks})
+        lines.append(f"by NumPy, as there is no machine code for them: {', '.join(names)}")
+    return "\n".join(lines)
+
+
+def operations(step: Any) -> int:
+    """Operations on numbers that a step does."""
+    if isinstance(step, Kernel):
+        body = [e for e in step.body() if e.op not in _NO_WORK]
+        depths = [e.mask.bit_length() for e in body]
+        return sum(math.prod(step.extents[:d]) for d in depths) + math.prod(step.extents) * sum(
+            s.how != "=" for s in step.stores
+        )
+    if isinstance(step, Nest):
+        return sum(map(operations, step.kernels))
+    if isinstance(step, Product):
+        return 2 * math.prod(step.extents) * math.prod(step.sizes)
+    return 0
+
+
+def moved(step: Any) -> int:
+    """Bytes that a step reads and writes."""
+    if isinstance(step, Kernel):
+        total = 0
+        for e in step.body():
+            if e.op == "load":
+                total += math.prod(step.extents[: e.mask.bit_length()]) * width(e.code)
+        for s in step.stores:
+            total += math.prod(step.extents) * width(s.buffer.code) * (s.how == "=")
+        return total
+    if isinstance(step, Nest):
+        return sum(map(moved, step.kernels))
+    return sum(b.nbytes for b in (*step.reads(), *step.writes()))
+
+
+def _line(step: Any) -> str:
+    if isinstance(step, Nest):
+        shown = [f"{list(k.extents)}" for k in step.kernels]
+        return f"{step.name}: row by row, loops {', '.join(shown)}, writes {_names(step.writes())}"
+    if isinstance(step, Kernel):
+        what = f"{step.name}: loops {list(step.extents)}, {operations(step):,} operations"
+        kept = _names(step.writes())
+        return f"{what}, writes {kept}"
+    return repr(step)
+
+
+def _names(buffers: list[Buffer]) -> str:
+    shown = [repr(b) for b in buffers if b.kind != "status"]
+    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")

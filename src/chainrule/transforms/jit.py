@@ -1,0 +1,341 @@
+"""`jit`: a function compiled to machine code, for each combination of shapes and dtypes."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.errors import DtypeError, at, user_line
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Abstract, Spec, Variable
+from chainrule.ops.replay import replay
+from chainrule.record.syntax import rewrite
+from chainrule.record.trace import trace
+from chainrule.record.trees import LEAF, Structure, flatten, unflatten
+from chainrule.rewrite.optimize import optimized
+from chainrule.run.choose import runnable
+from chainrule.tensor import Tensor
+
+CACHED: Final = 256
+"""So many signatures of a function are kept compiled; of more, the one least recently used goes."""
+
+ndarray = np.ndarray
+Signature = tuple[Any, ...]
+
+
+class Entry:
+    """One signature of a jitted function: its graph, and what runs it."""
+
+    __slots__ = ("call", "finish", "graph", "outside", "run", "structure")
+
+    graph: Graph
+    structure: Structure
+    run: Any
+    """Runs the graph on a list of arrays."""
+    call: Callable[..., Any] | None
+    """The same as quickly as can be, where every argument has the dtype that was traced."""
+    outside: bool
+    finish: Callable[[Any], Any]
+    """Puts the results together as the function nests them."""
+
+    def __init__(self, graph: Graph, structure: Structure) -> None:
+        self.graph, self.structure = graph, structure
+        self.outside = any(n is not None for n, _ in graph.given())
+        self.run = self.call = None
+        self.finish = _finish(structure)
+
+
+class Jitted:
+    """What `jit` returns: call it like the function it was made of."""
+
+    def __init__(self, function: Callable[..., Any], static: tuple[int | str, ...] = ()) -> None:
+        self.function, self.static = function, static
+        self.cache: OrderedDict[Signature, Entry] = OrderedDict()
+        self._numbers: dict[Signature, Callable[..., Any]] = {}
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        functools.update_wrapper(self, function, updated=())
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method of a class: the instance comes first, and is usually a static argument."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the compiled function, compiling it first where this signature is new."""
+        if not kwargs:
+            quick = self._numbers.get(tuple(map(type, args)))
+            if quick is not None:  # nothing but floats: their types say all
+                return quick(*args)
+        if kwargs or self.static:
+            return self._general(args, kwargs)
+        key: list[Any] = []
+        values: list[Any] = []
+        cls: Any = None
+        for a in args:
+            kind = type(a)
+            if kind is ndarray:
+                value = a
+            elif isinstance(a, Variable):
+                value = a._value
+                if a._node is not None or type(value) is Abstract:
+                    return self._general(args, kwargs)
+                cls = kind
+                key.append(kind)
+            elif kind in _FLOATS:
+                key.append(kind)
+                values.append(a)
+                continue
+            else:
+                return self._general(args, kwargs)
+            shape = value.shape
+            key.append(shape)
+            key.append(value.dtype)
+            values.append(value if shape else value[()])
+        short = tuple(key)
+        entry = self.cache.get(short)
+        if entry is None or entry.call is None:
+            return self._general(args, kwargs, short)
+        if cls is None:
+            return entry.finish(entry.call(*values))
+        return entry.finish([_tensor(cls, v) for v in entry.call(*values)])
+
+    def _general(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], short: Signature | None = None
+    ) -> Any:
+        """Any arguments: containers, static ones, Tensors under differentiation or a trace."""
+        fixed, leaves, structure = self._leaves(args, kwargs)
+        cls = _class_of(leaves)
+        entry, key = self._entry(fixed, leaves, structure, cls or Tensor)
+        if short is not None and all(
+            (np.dtype(np.float64) if type(x) is float else x.dtype) == s.spec.dtype
+            for x, s in zip(leaves, entry.graph.inputs, strict=True)
+        ):
+            self._keep(short, entry)
+            if all(type(x) in _FLOATS for x in leaves) and entry.call is not None:
+                finish, call = entry.finish, entry.call
+                self._numbers[tuple(map(type, args))] = lambda *args: finish(call(*args))
+        self.cache.move_to_end(key)
+        if entry.outside or any(isinstance(x, Variable) and _is_live(x) for x in leaves):
+            if entry.outside:  # it takes Tensors from outside whose derivative may be wanted
+                return self.function(*args, **kwargs)
+            wanted = [
+                _as_tensor(x, cls or Tensor, s)
+                for x, s in zip(leaves, entry.graph.inputs, strict=True)
+            ]
+            return unflatten(entry.structure, replay(entry.graph, wanted))
+        outs = entry.run(
+            [_raw(x, s.spec.dtype) for x, s in zip(leaves, entry.graph.inputs, strict=True)]
+        )
+        if cls is not None:
+            outs = [_tensor(cls, v) for v in outs]
+        return unflatten(entry.structure, outs)
+
+    def _leaves(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, list[Any], Structure]:
+        """Static arguments, the leaves of the others, and how those are nested."""
+        if not self.static:
+            leaves, structure = flatten((args, kwargs))
+            return (), leaves, structure
+        places = {i for i in self.static if isinstance(i, int)}
+        fixed: list[Any] = [(i, args[i]) for i in sorted(places) if i < len(args)]
+        fixed += [(k, kwargs[k]) for k in self.static if isinstance(k, str) and k in kwargs]
+        moving = tuple(None if i in places else a for i, a in enumerate(args))
+        named = {k: v for k, v in kwargs.items() if k not in self.static}
+        leaves, structure = flatten((moving, named))
+        return tuple(fixed), leaves, structure
+
+    def _entry(
+        self, fixed: Any, leaves: list[Any], structure: Structure, cls: Any
+    ) -> tuple[Entry, Signature]:
+        specs = _specs(leaves, self.__name__)
+        key = (
+            fixed,
+            structure,
+            cls,
+            tuple(
+                (s.shape, s.dtype, type(x) in _PYTHON) for s, x in zip(specs, leaves, strict=True)
+            ),
+        )
+        try:
+            entry = self.cache.get(key)
+        except TypeError:
+            raise DtypeError(
+                f"jit: a static argument of {self.__name__} must be hashable, as compiled code is "
+                f"found by its value; {fixed!r} is not" + at(user_line())
+            ) from None
+        if entry is None:
+            entry = self._compile(fixed, specs, structure, cls)
+            self._keep(key, entry)
+        return entry, key
+
+    def _keep(self, key: Signature, entry: Entry) -> None:
+        self.cache[key] = entry
+        while len(self.cache) > CACHED:
+            self.cache.popitem(last=False)
+            self._numbers.clear()
+
+    def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
+        found: list[Structure] = []
+        function = rewrite(self.function, arrays=True, control_flow=True)
+
+        def body(*tensors: Any) -> list[Any]:
+            args, kwargs = unflatten(structure, tensors)
+            args = list(args)
+            for k, v in fixed:
+                if isinstance(k, str):
+                    kwargs[k] = v
+                else:
+                    args[k] = v
+            leaves, shape = flatten(function(*args, **kwargs))
+            found.append(shape)
+            return [_output(x, self.__name__) for x in leaves]
+
+        graph = trace(body, specs, cls, self.__name__)
+        entry = Entry(graph, found[0])
+        if not entry.outside:
+            entry.run = runnable(optimized(graph))
+            entry.call = getattr(entry.run, "call", None)
+        return entry
+
+    def lower(self, *args: Any, **kwargs: Any) -> Any:
+        """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
+        fixed, leaves, structure = self._leaves(args, kwargs)
+        return self._entry(fixed, leaves, structure, _class_of(leaves) or Tensor)[0].run
+
+
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    static: int | str | Sequence[int | str] = (),
+) -> Any:
+    """The function, compiled to machine code when it is first called with arguments of some shapes
+    and dtypes, and for each other combination of them.
+
+    The function is traced: it runs once on Tensors without numbers, and what it computes with
+    them is compiled. Python's `for`, `while`, `if` and assignments to elements that depend on them
+    become loops and branches of the compiled function.
+
+    Arguments are arrays, Tensors, numbers, or containers of them; `static` names
+    (by position or keyword) those that are used as they are, one compilation for each value.
+    NumPy arrays and numbers give NumPy arrays and scalars, Tensors give Tensors. Called on Tensors
+    that require a derivative, or inside of another transform, the function takes part in it.
+
+    Raises TracedValueError where Python asks a traced value for a number, and DtypeError for an
+    argument that is no array.
+
+    >>> @cr.jit
+    ... def f(x, y):
+    ...     return 3 * x**2 + y + cr.exp(x * y)
+    >>> f(cr.tensor(1.0), cr.tensor(2.0))
+    tensor(12.3891)
+    """
+    fixed = (static,) if isinstance(static, (int, str)) else tuple(static)
+    if function is None:
+        return lambda f: Jitted(f, fixed)
+    return Jitted(function, fixed)
+
+
+# --- arguments and results -----------------------------------------------------------------------
+
+
+def _class_of(leaves: Sequence[Any]) -> Any:
+    """The class of Tensor among the leaves, or None."""
+    cls: Any = None
+    for x in leaves:
+        if isinstance(x, Variable) and (cls is None or issubclass(type(x), cls)):
+            cls = type(x)
+    return cls
+
+
+def _finish(structure: Structure) -> Callable[[Any], Any]:
+    """From the results to what the function returns."""
+    if structure is LEAF:
+        return operator.itemgetter(0)
+    if structure.kind is tuple and all(p is LEAF for p in structure.parts):
+        return tuple
+    return functools.partial(unflatten, structure)
+
+
+_FLOATS: Final = frozenset({float, np.float64, np.float32})
+"""Numbers that machine code reads as they are."""
+
+
+_PYTHON: Final = frozenset({float, int})
+"""Python's own numbers, which are weak in dtype."""
+
+
+def _is_live(x: Variable) -> bool:
+    """Whether a Tensor is being differentiated or traced."""
+    return x._node is not None or type(x._value) is Abstract
+
+
+def _specs(leaves: Sequence[Any], name: str) -> list[Spec]:
+    """Shapes and dtypes of the arguments; Python's own numbers are weak."""
+    found: list[Spec] = []
+    for x in leaves:
+        v: Any = x._value if isinstance(x, Variable) else x
+        if type(v) is float or type(v) is int:
+            number = Abstract((), np.dtype(np.float64 if type(v) is float else np.int64))
+            number.weak = True
+            found.append(number)
+            continue
+        if not hasattr(v, "dtype"):
+            v = _array(v, name)
+        if v.dtype.kind not in "biufc":
+            raise _no_array(v, name)
+        found.append(Abstract(v.shape, v.dtype.newbyteorder("=")))
+    return found
+
+
+def _array(v: Any, name: str) -> Any:
+    try:
+        found = np.asarray(v)
+    except Exception:
+        raise _no_array(v, name) from None
+    if found.dtype.kind not in "biufc":
+        raise _no_array(v, name)
+    return found
+
+
+def _no_array(v: Any, name: str) -> DtypeError:
+    return DtypeError(
+        f"jit: an argument of {name} is a {type(v).__name__}, which is no array; pass it as a "
+        "static argument (`cr.jit(f, static=...)`), or as an array" + at(user_line())
+    )
+
+
+def _output(x: Any, name: str) -> Any:
+    if isinstance(x, (Variable, np.ndarray, np.generic, int, float, complex)):
+        return x
+    raise DtypeError(
+        f"jit: {name} returns a {type(x).__name__}, which is no array; return Tensors, arrays, "
+        "numbers, or containers of them" + at(user_line())
+    )
+
+
+def _raw(x: Any, dtype: np.dtype[Any]) -> Any:
+    """An argument as compiled code takes it: an array, or a NumPy scalar or float."""
+    value = x._value if isinstance(x, Variable) else x
+    if type(value) is float and dtype == np.float64:
+        return value
+    if type(value) is not ndarray or value.dtype != dtype:
+        value = np.asarray(value, dtype)
+    return value if value.shape else value[()]
+
+
+def _as_tensor(x: Any, cls: Any, node: Any) -> Any:
+    if isinstance(x, Variable) or type(x) in _PYTHON:
+        return x
+    return _tensor(cls, _raw(x, node.spec.dtype))
+
+
+def _tensor(cls: Any, value: Any) -> Any:
+    out = cls()
+    out._value = value
+    out._node = None
+    return out

@@ -1,0 +1,152 @@
+"""Loops and branches in machine code: values, gradients, and loops that end as they should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.codegen.loops import Loop
+from chainrule.errors import LoopError, ShapeError
+
+
+def recurrent(x: Any, w: Any) -> Any:
+    def step(h: Any, row: Any) -> Any:
+        h = cr.tanh(w @ h + row)
+        return h, cr.sum(h)
+
+    h, sums = cr.scan(step, cr.zeros(w.shape[0]), x)
+    return cr.sum(h) + cr.sum(sums * sums)
+
+
+def newton(a: Any) -> Any:
+    def apart(s: Any) -> Any:
+        return cr.abs(s * s - a) > 1e-12
+
+    return cr.while_loop(apart, lambda s: 0.5 * (s + a / s), a)
+
+
+@pytest.mark.parametrize("n", [3, 14, 60])
+def test_scan_and_its_gradient(n: int) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((20, n)), rng.standard_normal((n, n)) * 0.2
+    np.testing.assert_allclose(
+        cr.jit(recurrent)(x, w), recurrent(cr.tensor(x), cr.tensor(w)).item()
+    )
+    gradient = cr.grad(recurrent, argnums=(0, 1))
+    for got, want in zip(cr.jit(gradient)(x, w), gradient(x, w), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+    program = cr.jit(gradient).lower(x, w).loops
+    assert any(isinstance(s, Loop) for s in program.steps)
+    assert not program.callbacks
+
+
+def test_while_and_its_gradient() -> None:
+    assert cr.jit(newton)(2.0) == newton(cr.tensor(2.0)).item()
+    np.testing.assert_allclose(cr.jit(cr.grad(newton))(2.0), 0.5 / np.sqrt(2.0), rtol=1e-12)
+
+
+def test_a_limit() -> None:
+    f = cr.jit(lambda x: cr.while_loop(lambda s: s > 0, lambda s: s + 1, x, max_iterations=10))
+    assert f(-1.0) == -1.0
+    with pytest.raises(LoopError, match="max_iterations"):
+        f(1.0)
+
+
+def test_branches() -> None:
+    f = cr.jit(lambda x: cr.cond(cr.sum(x) > 0, lambda x: x * 2, lambda x: -x, x))
+    np.testing.assert_array_equal(f(np.ones(30)), 2 * np.ones(30))
+    np.testing.assert_array_equal(f(-np.ones(30)), np.ones(30))
+
+
+def test_counted_loops_inside_one_another() -> None:
+    def table(x: Any) -> Any:
+        def row(i: Any, s: Any) -> Any:
+            return cr.fori_loop(0, 3, lambda j, t: t * 0.5 + i * j, s)
+
+        return cr.fori_loop(0, 4, row, x)
+
+    x = np.linspace(0, 1, 40)
+    np.testing.assert_allclose(cr.jit(table)(x), table(cr.tensor(x)).numpy(), rtol=1e-13)
+    gradient = cr.grad(lambda x: cr.sum(table(x) ** 2))
+    np.testing.assert_allclose(cr.jit(gradient)(x), gradient(x), rtol=1e-12)
+
+
+def test_numpy_inside_a_loop() -> None:
+    def f(a: Any) -> Any:
+        return cr.fori_loop(0, 3, lambda _, s: cr.linalg.inv(s) + a, a)
+
+    a = np.eye(3) * 2 + 0.1
+    np.testing.assert_allclose(cr.jit(f)(a), f(cr.tensor(a)).numpy(), rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_doubt_ends_a_loop() -> None:
+    """A NaN from zero times infinity keeps no loop going: the program starts again with care."""
+
+    def f(x: Any) -> Any:
+        def step(s: Any) -> Any:
+            return s - 0.5 * cr.grad(lambda z: cr.sum(cr.where(z > 0, cr.sqrt(z), z * z)))(s)
+
+        return cr.while_loop(lambda s: cr.logical_not(cr.sum(s * s) < 1e-3), step, x)
+
+    x = np.array([0.0, -1.0])
+    np.testing.assert_allclose(cr.jit(f)(x), f(cr.tensor(x)).numpy(), rtol=1e-12)
+
+
+def test_python_syntax() -> None:
+    """Loops, branches and assignments of Python on traced values are compiled."""
+
+    @cr.jit
+    def collatz(n: Any) -> Any:
+        steps = 0
+        while n != 1:
+            if n % 2 == 0:
+                n = n // 2
+            else:
+                n = 3 * n + 1
+            steps += 1
+        return steps
+
+    assert collatz(27) == 111
+    assert collatz(97) == 118
+
+    @cr.jit
+    def smooth(x: Any, turns: Any) -> Any:
+        y = np.zeros(x.shape)
+        for i in range(1, 39):
+            y[i] = (x[i - 1] + x[i + 1]) / 2
+        return y * turns
+
+    x = np.random.default_rng(0).random(40)
+    want = np.zeros(40)
+    want[1:-1] = (x[:-2] + x[2:]) / 2
+    np.testing.assert_allclose(smooth(x, 2.0), 2 * want)
+
+
+def test_traced_indices_are_native() -> None:
+    def f(x: Any, i: Any) -> Any:
+        return cr.sum(x[i] ** 2) + cr.sum(x[:, 1][i])
+
+    x, i = np.random.default_rng(0).random((30, 3)), np.arange(100) % 30 - 7
+    for function in (f, cr.grad(f)):
+        compiled = cr.jit(function)
+        np.testing.assert_allclose(compiled(x, i), function(x, i), rtol=1e-12)
+        assert not compiled.lower(x, i).loops.callbacks
+    with pytest.raises(ShapeError, match="out of range"):
+        cr.jit(f)(x, i + 10)
+
+
+def test_elements_are_set_in_place_of_their_loop() -> None:
+    def f(x: Any) -> Any:
+        def turn(i: Any, y: Any) -> Any:
+            return cr.ops.indexing.set_item(y, y[i - 1] + x[i], i)
+
+        return cr.fori_loop(1, 50, turn, x)
+
+    x = np.random.default_rng(0).random(50)
+    compiled = cr.jit(f)
+    np.testing.assert_allclose(compiled(x), np.cumsum(x))
+    assert not compiled.lower(x).loops.callbacks
