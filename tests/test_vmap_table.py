@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks import call, differentiable_operands, draw, samples_of
+from checks import DTYPE_BY_VALUE, call, differentiable_operands, draw, samples_of
 
 import chainrule as cr
 from chainrule.graph.node import Variable
@@ -35,11 +35,6 @@ ONE_BY_ONE = {
     "occupancy": "NumPy counts in one set of bins, and sorts for it",
 }
 """Rows that run on one example after the other, for some operands at least, and why."""
-
-DTYPE_BY_VALUE = {"poly"}
-"""Rows that take matrices as well, of whose eigenvalues only numbers tell whether they are real:
-tracing takes them to be. Such samples are left out here; see the test of eigenvalues below.
-"""
 
 ORDERED = {"searchsorted": (0,), "digitize": (1,), "occupancy": (1,)}
 """Operands that a row wants in order."""
