@@ -10,7 +10,7 @@ import chainrule as cr
 
 from .measured import lists, measured, numbers
 
-WRITTEN_OUT = 4
+WRITTEN_OUT = 3
 """Minors up to this size are written out; above, one loop goes through the columns of each."""
 
 
@@ -19,11 +19,12 @@ def determinant(a: Any) -> Any:
     m = len(a)
     if m == 1:
         return a[0, 0]
+    first, below = a[0], a[1:]
     others = np.arange(m - 1)
 
     def term(j: Any) -> Any:
-        minor = a[1:][:, others + (others >= j)]
-        return (1 - 2 * (j % 2)) * a[0, j] * determinant(minor)
+        minor = below[:, others + (others >= j)]
+        return (1 - 2 * (j % 2)) * first[j] * determinant(minor)
 
     if m <= WRITTEN_OUT:
         return sum(term(j) for j in range(m))

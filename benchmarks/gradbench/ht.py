@@ -54,7 +54,8 @@ def skinned(theta: Any, model: Any) -> Any:
             own = own @ turns[bone]
         absolutes.append(own if parent < 0 else absolutes[parent] @ own)
     transforms = np.stack([a @ b for a, b in zip(absolutes, inverses, strict=True)])
-    moved = np.einsum("bij,vj,vb->vi", transforms[:, :3], vertices, weights)
+    carried = weights[:, :, None] * vertices[:, None, :]
+    moved = np.tensordot(carried, transforms[:, :3], axes=((1, 2), (0, 2)))
     return moved @ rotation(theta[:3]).T + theta[3:6]
 
 
