@@ -301,16 +301,16 @@ def adjustment(n: int = 3, m: int = 4, p: int = 6) -> Any:
 @pytest.mark.parametrize("way", ["eager", "compiled"])
 def test_bundle_adjustment(way: str) -> None:
     data = adjustment()
-    residuals, values = ba.objective.function, ba.values
+    residuals, matrix = ba.objective.function, ba.jacobian.function
     if way == "eager":
-        residuals, values = residuals.function, values.function
+        residuals, matrix = residuals.function, matrix.function
 
     errors, weights = residuals(*data)
     found = np.concatenate([np.ravel(errors), weights])
     np.testing.assert_allclose(found, reprojection(*data), rtol=1e-10, atol=1e-12)
 
-    pointers, columns = ba.places(len(data[0]), len(data[1]), data[-1])
-    dense = scipy.sparse.csr_array((values(*data), columns, pointers)).toarray()
+    pointers, columns, values = matrix(*data)
+    dense = scipy.sparse.csr_array((values, columns, pointers)).toarray()
     sizes = [x.size for x in data[:3]]
     assert dense.shape == (3 * sizes[2], sum(sizes))
     h = 1e-6

@@ -58,25 +58,21 @@ def blocks(cameras: Any, points: Any, w: Any, features: Any, seen: Any) -> Any:
 
 def places(n: int, m: int, seen: Any) -> tuple[Any, Any]:
     """Where the values stand in the Jacobian, in compressed rows: row pointers and columns."""
-    p = len(seen)
-    width = CAMERA + POINT + 1
-    own = CAMERA * n + POINT * m + np.arange(p, dtype=np.int32)
-    columns = np.empty((p, 2, width), np.int32)
-    columns[..., :CAMERA] = (CAMERA * seen[:, :1] + np.arange(CAMERA))[:, None]
-    columns[..., CAMERA:-1] = (CAMERA * n + POINT * seen[:, 1:] + np.arange(POINT))[:, None]
-    columns[..., -1] = own[:, None]
-    pointers = np.empty(3 * p + 1, np.int32)
-    pointers[: 2 * p] = np.arange(0, 2 * p * width, width)
-    pointers[2 * p :] = 2 * p * width + np.arange(p + 1)
-    return pointers, np.concatenate([columns.reshape(-1), own])
+    p, width = len(seen), CAMERA + POINT + 1
+    first_point, first_weight = CAMERA * n, CAMERA * n + POINT * m
+    camera = CAMERA * seen[:, :1] + np.arange(CAMERA, dtype=np.int32)
+    point = POINT * seen[:, 1:] + np.arange(first_point, first_point + POINT, dtype=np.int32)
+    weight = np.arange(first_weight, first_weight + p, dtype=np.int32)
+    row = np.concatenate([camera, point, weight[:, None]], axis=1)
+    columns = np.concatenate([np.stack([row, row], axis=1).reshape(-1), weight])
+    sizes = (np.arange(0, 2 * p * width, width), 2 * p * width + np.arange(p + 1))
+    return np.concatenate(sizes, dtype=np.int32), columns
 
 
-values = cr.jit(blocks)
-
-
-def compressed(n: int, m: int, *data: Any) -> Any:
+def matrix(cameras: Any, points: Any, w: Any, features: Any, seen: Any) -> tuple[Any, Any, Any]:
     """The whole Jacobian: row pointers, columns, values."""
-    return *places(n, m, data[-1]), values(*data)
+    pointers, columns = places(len(cameras), len(points), seen)
+    return pointers, columns, blocks(cameras, points, w, features, seen)
 
 
 def data(message: Any) -> Any:
@@ -108,4 +104,4 @@ def ends(matrix: Any) -> Any:
 
 
 objective = measured(data, first_errors)(cr.jit(residuals))
-jacobian = measured(lambda message: (message["n"], message["m"], *data(message)), ends)(compressed)
+jacobian = measured(data, ends)(cr.jit(matrix))

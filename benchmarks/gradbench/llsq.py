@@ -14,12 +14,10 @@ from .measured import lists, measured, numbers
 def loss(x: Any, n: int) -> Any:
     """Half the sum of squared residuals at n points from -1 to 1."""
     t = np.linspace(-1.0, 1.0, n)
-
-    def term(carry: Any, coefficient: Any) -> Any:
-        residual, power = carry
-        return (residual - coefficient * power, power * t), None
-
-    (residual, _), _ = cr.scan(term, (np.sign(t), np.ones(n)), x)
+    residual, power = np.sign(t), np.ones(n)
+    for j in range(len(x)):
+        residual = residual - x[j] * power
+        power = power * t
     return np.sum(residual**2) / 2
 
 
