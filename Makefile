@@ -14,7 +14,7 @@ HOT = import shutil, chainrule.ops.hot as hot; assert not (shutil.which("cc") an
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: venv demo test test-pure test-long test-peers test-array-api bench format clean
+.PHONY: venv demo test test-pure test-long test-peers test-array-api bench bench-gradbench format clean
 
 venv: $(VENV)/.package $(VENV)/.with-test
 
@@ -26,7 +26,7 @@ $(VENV)/.package: $(VENV)/.made pyproject.toml setup.py $(COMPILED)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-# .with-demo, .with-test, .with-peers, .with-array-api: what the package's extras of these names list
+# .with-demo, .with-test, .with-peers, .with-array-api, .with-gradbench: what the package's extras of these names list
 $(VENV)/.with-%: $(VENV)/.made pyproject.toml
 	$(BIN)/python -c '$(EXTRA)' > $@.txt
 	$(BIN)/python -m pip install --quiet --requirement $@.txt
@@ -76,6 +76,19 @@ bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks.taylor
 	$(BIN)/python -m benchmarks.vectormath
 	$(BIN)/python -m benchmarks.transforms
+
+# GradBench beside hand-written C++, PyTorch and JAX, in a checkout of it (g++ and nlohmann-json needed):
+#   git clone https://github.com/gradbench/gradbench
+# `make bench-gradbench GRADBENCH=path`, with OPTIONS="--evals gmm,ba --sizes large" for a part of it
+GRADBENCH ?=
+OPTIONS ?=
+TABLE ?= gradbench.md
+bench-gradbench: $(VENV)/.package $(VENV)/.with-peers $(VENV)/.with-gradbench
+	@test -n "$(GRADBENCH)" || { \
+	  echo "clone https://github.com/gradbench/gradbench, and give its path:"; \
+	  echo "  make bench-gradbench GRADBENCH=path"; exit 1; }
+	$(BIN)/python -m benchmarks.gradbench.compare "$(GRADBENCH)" $(OPTIONS) > $(TABLE)
+	cat $(TABLE)
 
 format: $(VENV)/.with-test
 	$(BIN)/ruff check --fix .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.codegen.loops import Buffer, Kernel, Nest, Product, Program
+from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Nest, Product, Program
 from chainrule.codegen.text import width
 
 _NO_WORK = frozenset({"const", "load", "index", "cast", "local"})
@@ -13,15 +13,17 @@ _NO_WORK = frozenset({"const", "load", "index", "cast", "local"})
 
 def report(program: Program) -> str:
     """Steps, operations, bytes moved, temporaries, and what is left to NumPy."""
-    kernels, callbacks = program.kernels, program.callbacks
-    products = [s for s in program.steps if isinstance(s, Product)]
+    steps = [s for p in program.programs() for s in p.steps]
+    kernels = [k for p in program.programs() for k in p.kernels]
+    callbacks = [s for s in steps if isinstance(s, Callback)]
+    products = [s for s in steps if isinstance(s, Product)]
     lines = [
         f"{len(kernels)} kernels, {len(products)} matrix products by BLAS",
         f"{sum(map(operations, program.steps)):,} operations on numbers",
         f"{sum(map(moved, program.steps)):,} bytes read and written",
         f"{len(program.temporaries)} temporaries in {program.arena:,} bytes",
     ]
-    lines += [f"  {_line(step)}" for step in program.steps]
+    lines += _lines(program, "  ")
     if callbacks:
         names = sorted({c.value.op for c in callbacks})
         lines.append(f"by NumPy, as there is no machine code for them: {', '.join(names)}")
@@ -40,7 +42,14 @@ def operations(step: Any) -> int:
         return sum(map(operations, step.kernels))
     if isinstance(step, Product):
         return 2 * math.prod(step.extents) * math.prod(step.sizes)
+    if isinstance(step, Loop):
+        return turns(step) * sum(operations(s) for p in step.bodies for s in p.steps)
     return 0
+
+
+def turns(loop: Loop) -> int:
+    """How often a loop's body runs: once where only the numbers will say, and for a branch."""
+    return loop.length if loop.kind == "scan" else 1
 
 
 def moved(step: Any) -> int:
@@ -55,7 +64,20 @@ def moved(step: Any) -> int:
         return total
     if isinstance(step, Nest):
         return sum(map(moved, step.kernels))
+    if isinstance(step, Loop):
+        return turns(step) * sum(moved(s) for p in step.bodies for s in p.steps)
     return sum(b.nbytes for b in (*step.reads(), *step.writes()))
+
+
+def _lines(program: Program, margin: str) -> list[str]:
+    """A line for each step, those of a loop's body further in."""
+    found: list[str] = []
+    for step in program.steps:
+        found.append(margin + _line(step))
+        if isinstance(step, Loop):
+            for body in step.bodies:
+                found += _lines(body, margin + "  ")
+    return found
 
 
 def _line(step: Any) -> str:
@@ -66,6 +88,9 @@ def _line(step: Any) -> str:
         what = f"{step.name}: loops {list(step.extents)}, {operations(step):,} operations"
         kept = _names(step.writes())
         return f"{what}, writes {kept}"
+    if isinstance(step, Loop):
+        turns = f" of {step.length} turns" if step.kind == "scan" else ""
+        return f"{step.kind}{turns}, writes {_names(step.results)}"
     return repr(step)
 
 

@@ -1,0 +1,54 @@
+"""The protocol: a line of JSON in, a line of JSON out, until the input ends."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any, TextIO
+
+EVALS = (
+    "hello", "gmm", "ba", "lstm", "ht", "kmeans", "lse", "llsq", "det", "ode", "particle", "saddle",
+)  # fmt: skip
+
+
+def define(name: str) -> Any:
+    """The module of an eval."""
+    if name not in EVALS:
+        raise ValueError(f"no eval is called {name!r}; there are {', '.join(EVALS)}")
+    return importlib.import_module(f"{__package__}.{name}")
+
+
+def answer(message: dict[str, Any]) -> dict[str, Any]:
+    """What a message is answered with, without its number."""
+    match message["kind"]:
+        case "start":
+            return {"tool": "chainrule"}
+        case "define":
+            define(message["module"])
+            return {"success": True}
+        case "evaluate":
+            function = getattr(define(message["module"]), message["function"])
+            return {"success": True, **function.evaluate(message["input"])}
+        case _:
+            return {}
+
+
+def serve(messages: TextIO, answers: TextIO) -> None:
+    """Answer every line; what goes wrong is an answer too."""
+    for line in messages:
+        message = json.loads(line)
+        try:
+            reply = answer(message)
+        except Exception:
+            reply = {"success": False, "error": traceback.format_exc()}
+        print(json.dumps({"id": message["id"], **reply}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    # Whatever else is printed must not meet the answers.
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        serve(sys.stdin, answers)
