@@ -376,3 +376,11 @@ def test_rows_stay_in_the_cache() -> None:
         )
         gradient = cr.grad(lambda x, f=function: cr.sum(f(x) ** 2))
         np.testing.assert_allclose(cr.jit(gradient)(x), gradient(x), rtol=1e-8, atol=1e-12)
+
+
+def test_report_of_a_loop_shows_its_body() -> None:
+    """Loops and branches hold programs of their own, which the report goes into."""
+    f = cr.jit(lambda x: cr.fori_loop(0, 1000, lambda i, c: cr.sin(c) * x, x))
+    text = f.lower(2.0).report()
+    assert "scan" in text
+    assert "sin" in text
