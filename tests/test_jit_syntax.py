@@ -213,7 +213,7 @@ def test_errors() -> None:
     def grows(x: Any) -> Any:
         found = []
         for i in range(100_000):
-            found.append(x * i)
+            found.append(x * i)  # noqa: PERF401
         return found[-1]
 
     with pytest.raises(SyntaxUnsupported, match="100000 passes is too long"):

@@ -97,7 +97,9 @@ def jax_loop() -> dict[str, Callable[[], Any]]:
     except ImportError:
         return {}
     loop = jax.jit(
-        lambda x: jax.lax.fori_loop(0, STEPS, lambda i, x: x - 1e-7 * jax.grad(lambda y: y**3)(x), x)
+        lambda x: jax.lax.fori_loop(
+            0, STEPS, lambda i, x: x - 1e-7 * jax.grad(lambda y: y**3)(x), x
+        )
     )
     return {"jax": lambda: loop(1.0).block_until_ready()}
 

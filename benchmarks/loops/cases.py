@@ -18,20 +18,24 @@ EDGE = (-0.04466251305766822, 0.6438493372398228)
 
 
 def cube(x: Any) -> Any:
+    """Its derivative is taken in the body of a loop."""
     return x**3
 
 
 def descend(x: Any) -> Any:
+    """Gradient descent, as a beginner writes it."""
     for _ in range(STEPS):
         x = x - 1e-7 * cr.grad(cube)(x)
     return x
 
 
 def field(s: Any, k: Any) -> Any:
+    """Two coupled oscillators."""
     return np.stack([s[2], s[3], -k * s[0] + 0.1 * s[1], -s[1] + 0.1 * s[0] * s[1]])
 
 
 def rk4(s: Any, k: Any) -> Any:
+    """The classical Runge-Kutta method."""
     h = 1e-4
     for _ in range(100_000):
         a = field(s, k)
@@ -43,6 +47,7 @@ def rk4(s: Any, k: Any) -> Any:
 
 
 def cell(w: Any, x: Any, h: Any, c: Any) -> Any:
+    """One step of a long short-term memory."""
     m = c.shape[0]
     z = w @ np.concatenate([x, h])
     c = sigmoid(z[:m]) * c + sigmoid(z[m : 2 * m]) * np.tanh(z[2 * m : 3 * m])
@@ -50,10 +55,12 @@ def cell(w: Any, x: Any, h: Any, c: Any) -> Any:
 
 
 def sigmoid(x: Any) -> Any:
+    """The logistic function."""
     return 1 / (1 + np.exp(-x))
 
 
 def lstm(w1: Any, w2: Any, xs: Any) -> Any:
+    """Two layers of it, along a sequence."""
     m = xs.shape[1]
     h1, c1, h2, c2 = np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(m)
     for x in xs:
@@ -63,6 +70,7 @@ def lstm(w1: Any, w2: Any, xs: Any) -> Any:
 
 
 def heat(u: Any, k: Any) -> Any:
+    """The heat equation on a rod, explicitly."""
     for _ in range(10_000):
         inside = u[1:-1] + k * (u[2:] - 2 * u[1:-1] + u[:-2])
         u = np.concatenate([u[:1], inside, u[-1:]])
@@ -70,6 +78,7 @@ def heat(u: Any, k: Any) -> Any:
 
 
 def anomaly(mean: Any, e: Any) -> Any:
+    """Kepler's equation for one body."""
     x, step = mean, 1.0
     while abs(step) > 1e-10:
         step = (x - e * np.sin(x) - mean) / (1 - e * np.cos(x))
@@ -78,10 +87,12 @@ def anomaly(mean: Any, e: Any) -> Any:
 
 
 def kepler(means: Any, e: Any) -> Any:
+    """The same for many bodies."""
     return np.sum(cr.vmap(anomaly, in_axes=(0, None))(means, e))
 
 
 def escape(a: Any, b: Any) -> Any:
+    """Iterations until a point escapes."""
     x, y, k = 0.0, 0.0, 0
     while k < STEPS and x * x + y * y < 4:
         x, y = x * x - y * y + a, 2 * x * y + b
@@ -90,6 +101,8 @@ def escape(a: Any, b: Any) -> Any:
 
 
 def determinant(a: Any) -> Any:
+    """By expansion along rows, recursively."""
+
     def minors(row: int, columns: tuple[int, ...]) -> Any:
         if len(columns) == 1:
             return a[row, columns[0]]

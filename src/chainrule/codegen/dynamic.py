@@ -1,4 +1,4 @@
-"""Indices with traced integers in them (`ops.traced_index`): x[i], x[i, 1:], and assignment there."""
+"""Indices with traced integers in them (`ops.traced_index`): x[i], x[i, 1:], and writing there."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def parts_of(v: Value, shape: Sequence[int]) -> list[Part] | None:
     holes = [p[1] for p in found if p[0] == "hole"]
     if any(h.code[0] not in "iu" or not h.size for h in holes):
         return None
-    if any(h.ndim for h in holes):  # one array of positions, among slices
-        if len(holes) > 1 or any(p[0] in ("int", "new") for p in found):
-            return None
+    several = len(holes) > 1 or any(p[0] in ("int", "new") for p in found)
+    if any(h.ndim for h in holes) and several:  # one array of positions, among slices, is followed
+        return None
     return found
 
 

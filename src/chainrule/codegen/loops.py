@@ -198,7 +198,7 @@ class Loop:
     """Of a `while_back`: two places for each part of the carry on the way there."""
     holds: Buffer | None = None
     """What the condition of a `while_loop` gives."""
-    counts: tuple[int, int] = (0, 0)
+    counts: tuple[int, ...] = (0, 0)
     length: int = 0
     reverse: bool = False
     limit: int | None = None

@@ -153,9 +153,7 @@ def plan_all(program: Program) -> None:
 
 
 def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Loop:
-    bodies = []
-    for graph in _graphs(v):
-        bodies.append(lower(Values(graph), fusion.careful))
+    bodies = [lower(Values(graph), fusion.careful) for graph in _graphs(v)]
     counts = v.params.get("counts", (0, 0))
     if v.op == "scan":
         work_in_place(bodies[0], [(counts[0] + k, k) for k in range(counts[1])])

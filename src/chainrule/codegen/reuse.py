@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Nest, Product, Program, Step, Store
+from chainrule.codegen.loops import (
+    Buffer,
+    Callback,
+    Kernel,
+    Loop,
+    Nest,
+    Product,
+    Program,
+    Step,
+    Store,
+)
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from chainrule.codegen import blas
 from chainrule.codegen.emit import KernelEmitter, write_nest
@@ -96,9 +96,7 @@ class StepsEmitter:
             place = max(b.offset, 0)
             self.names[b] = self.e.do(f"getelementptr i8, ptr {arena}, i64 {place}")
 
-    def unless(
-        self, good: str, code: str, clean: Callable[[], None] | None = None
-    ) -> None:
+    def unless(self, good: str, code: str, clean: Callable[[], None] | None = None) -> None:
         """Return a code unless something holds; `clean` writes what is to be done before."""
         self._labels += 1
         go, stop = f"go{self._labels}", f"stop{self._labels}"

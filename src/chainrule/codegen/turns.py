@@ -88,7 +88,9 @@ class Turns:
         self.steps.module.functions.append(inlined(text))
         return name
 
-    def _run(self, name: str, pointers: Sequence[str], clean: Callable[[], None] | None = None) -> None:
+    def _run(
+        self, name: str, pointers: Sequence[str], clean: Callable[[], None] | None = None
+    ) -> None:
         arguments = [*pointers, self.scratch, *[slot for _, slot in self.notes]]
         code = self.e.do(f"call i32 @{name}({', '.join('ptr ' + a for a in arguments)})")
         self.steps.unless(self.e.do(f"icmp eq i32 {code}, 0"), code, clean)
@@ -145,7 +147,9 @@ class Turns:
         ]
         for k, j in step.bodies[0].inplace.items():
             outs[k] = given[j]
-        e.put(f"br i1 {self._truth(step.arguments[0], self.arguments[0])}, label %{yes}, label %{no}")
+        e.put(
+            f"br i1 {self._truth(step.arguments[0], self.arguments[0])}, label %{yes}, label %{no}"
+        )
         for label, body in zip((yes, no), bodies, strict=True):
             e.label(label)
             self._run(body, [*given, *outs])
@@ -406,7 +410,9 @@ class ThereAndBack:
             self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG), self._free)
         self._remember(i)
         t._run(
-            self.bodies[1], [*self.constants[m : m + k], *self.carry.now, *self.carry.then], self._free
+            self.bodies[1],
+            [*self.constants[m : m + k], *self.carry.now, *self.carry.then],
+            self._free,
         )
         self.carry.turn()
         e.put(f"br label %{latch}")

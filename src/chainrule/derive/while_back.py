@@ -1,7 +1,7 @@
 """The way back through a loop of unknown length: `while_back`, and the derivatives of that.
 
-The turns are taken again, every turn's carry is remembered, and the walk goes over them from the last
-to the first. The tangent of such a way is another: there with tangents, back with tangents. Its
+The turns are taken again, every turn's carry is remembered, and the walk goes over them from the
+last to the first. The tangent of such a way is another, with tangents there and back. Its
 reverse, which is asked for by reverse over reverse only, is deferred: the turns are recorded when
 they are taken.
 """
@@ -71,7 +71,7 @@ def _pull_while(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
 
 
 def _parts(operands: Sequence[Any], counts: tuple[int, int, int, int]) -> list[list[Any]]:
-    """Constants of the condition, of the body, of the way back; first carry; start of the way back."""
+    """Constants of condition, body, and way back; first carry; what the way back begins with."""
     found, rest = [], list(operands)
     for count in counts:
         found.append(rest[:count])
@@ -148,7 +148,7 @@ def _pull_back(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
 
     def turns(*values: Any) -> Sequence[Any]:
         first, second, third, carry, going = _parts(values, p["counts"])
-        began = []
+        began: list[list[Any]] = []
         while raw(replay(p["cond"], [*first, *carry])[0]):
             if len(began) == p["limit"]:
                 raise too_long(len(began))
@@ -184,8 +184,7 @@ def _batch_back(row: Any, size: int, operands: Any, moved: Any, params: dict[str
     def on_batch(graph: Graph, inputs: Sequence[Any], moves: Sequence[bool]) -> list[Any]:
         found, have = batch(graph, inputs, moves, size)
         return [
-            y if h else broadcast_to(y, (size, *y.shape))
-            for y, h in zip(found, have, strict=True)
+            y if h else broadcast_to(y, (size, *y.shape)) for y, h in zip(found, have, strict=True)
         ]
 
     def holds(*inputs: Any) -> Any:
@@ -203,9 +202,7 @@ def _batch_back(row: Any, size: int, operands: Any, moved: Any, params: dict[str
     def again(*inputs: Any) -> list[Any]:
         pred = holds(*inputs[:m], *inputs[m + q : m + q + n])
         found = on_batch(params["back"], inputs[m:], [*of_third, *every, *ends])
-        return [
-            _choose(pred, y, x) for y, x in zip(found, inputs[m + q + n :], strict=True)
-        ]
+        return [_choose(pred, y, x) for y, x in zip(found, inputs[m + q + n :], strict=True)]
 
     cls = params["cond"].cls
     return while_back_row(

@@ -105,17 +105,17 @@ def while_back_row(
     counts: tuple[int, int, int, int],
     limit: int | None = None,
 ) -> tuple[Any, ...]:
-    """There and back: a loop's turns are taken, and then gone over again from the last to the first.
+    """There and back: a loop's turns are taken, and then gone over from the last to the first.
 
-    Operands are the constants of `cond`, of `body` and of `back`, the first carry (`counts` says how
-    many of each), and what the way back begins with. `back` takes its constants, the carry that a turn
-    began with, and what the later turn gave. Raises LoopError after `limit` turns.
+    Operands are the constants of `cond`, of `body` and of `back`, the first carry (`counts` says
+    how many of each), and what the way back begins with. `back` takes its constants, the carry that
+    a turn began with, and what the later turn gave. Raises LoopError after `limit` turns.
     """
     m, k, q, n = counts
     parts = list(operands)
     first, second, third = parts[:m], parts[m : m + k], parts[m + k : m + k + q]
     carry, going = parts[m + k + q : m + k + q + n], parts[m + k + q + n :]
-    began = []
+    began: list[list[Any]] = []
     while run(cond, [*first, *carry])[0]:
         if len(began) == limit:
             raise too_long(len(began))

@@ -1,8 +1,8 @@
 """Loops made smaller: scans over the same things become one, what nobody reads is not carried or
 stacked, what does not change is not carried, and what does not depend on the turn is computed once.
 
-`began`, the scan with which a derivative remembers where each turn began (`derive.control_flow`), is
-thus the scan that computes the value.
+`began`, the scan with which a derivative remembers where each turn began (`derive.control_flow`),
+is thus the scan that computes the value.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Walk:
     # --- scans over the same things --------------------------------------------------------------
 
     def _find_equal(self) -> None:
-        """Scans with the same operands, whose carries are the same, are led by the first of them."""
+        """Scans with the same operands and the same carry are led by the first of them."""
         first: dict[Any, Node] = {}
         for node in self.old.nodes:
             if node.op is None or node.op.name != "scan":
@@ -214,6 +214,33 @@ def _leaves(graph: Graph) -> set[Node]:
 # --- what does not depend on the turn -------------------------------------------------------------
 
 
+def _frontier(
+    graph: Graph, roots: list[Any], still: set[Node], computed: set[Node]
+) -> dict[Node, None]:
+    """What is handed in: the last of what is computed before; of views, what they show."""
+    frontier: dict[Node, None] = {}
+
+    def ask(node: Node | None) -> None:
+        if node is None or node not in computed:
+            return
+        assert node.saved is not None
+        assert node.op is not None
+        moves = node.op.kind == "movement" or node.op is SELECT[0] or node.op is SELECT[1]
+        if moves or type(node.saved[0]) is tuple:
+            for n in node.inputs:
+                ask(n)
+        else:
+            frontier[node] = None
+
+    for node in graph.nodes:
+        if node not in still:
+            for n in node.inputs:
+                ask(n)
+    for o in roots:
+        ask(o._node)
+    return frontier
+
+
 def _hoisted(
     body: _Body, inputs: list[Any], values: list[Any], roots: list[Any], count: int, build: Any
 ) -> tuple[list[Any], list[Any], list[Any], int]:
@@ -229,32 +256,10 @@ def _hoisted(
     computed = still - set(graph.inputs)
     if not computed:
         return inputs, values, roots, count
-    frontier: dict[Node, None] = {}
-
-    def ask(node: Node | None) -> None:
-        """Have a node's value handed in; of one that only moves elements, what it moves."""
-        if node is None or node not in computed:
-            return
-        moves = node.op is not None and (
-            node.op.kind == "movement" or node.op is SELECT[0] or node.op is SELECT[1]
-        )
-        if moves or type(node.saved[0]) is tuple:  # type: ignore[index]
-            for n in node.inputs:
-                ask(n)
-        else:
-            frontier[node] = None
-
-    for node in graph.nodes:
-        if node not in still:
-            for n in node.inputs:
-                ask(n)
-    for o in roots:
-        ask(o._node)
+    frontier = _frontier(graph, roots, still, computed)
     if not frontier:
         return inputs, values, roots, count
-    outside = [
-        wrapped(cls, n.saved[0], n) for n in frontier  # type: ignore[index]
-    ]
+    outside = [wrapped(cls, _spec(n), n) for n in frontier]
     found = replay(
         Graph([i._node for i in inputs[:count]], outside, cls), values[:count], build.node
     )
@@ -274,13 +279,15 @@ def _hoisted(
     roots = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in roots]
     new_values = [*values[:count], *found, *values[count:]]
     needed = _leaves(Graph([i._node for i in new_inputs], roots, cls))
-    keep = [
-        k
-        for k, i in enumerate(new_inputs)
-        if k >= count + len(fresh) or i._node in needed
-    ]
+    keep = [k for k, i in enumerate(new_inputs) if k >= count + len(fresh) or i._node in needed]
     total = sum(k < count + len(fresh) for k in keep)
     return [new_inputs[k] for k in keep], [new_values[k] for k in keep], roots, total
+
+
+def _spec(node: Node) -> Any:
+    """Shape and dtype of a node's result."""
+    assert node.saved is not None
+    return node.saved[0]
 
 
 # --- equal graphs --------------------------------------------------------------------------------
@@ -296,8 +303,8 @@ class Numbers:
     def graph(self, graph: Graph, outputs: Sequence[int]) -> tuple[Any, ...]:
         """What some outputs of a graph are, as a key."""
         found: dict[Node, int] = {}
-        for k, node in enumerate(graph.inputs):
-            found[node] = self._number(("input", k))
+        for k, leaf in enumerate(graph.inputs):
+            found[leaf] = self._number(("input", k))
         for node in graph.nodes:
             parts = [self._of(n, v, found) for n, v in operands(node)]
             params = tuple((k, self._param(p)) for k, p in sorted(node.params.items()))

@@ -377,9 +377,7 @@ def added_at(node: Node, operands: list[Operand], build: Builder) -> Any:
         parts = [_operand(inner, k, build) for k in range(count)]
         index = _shifted(inner.params["params"]["index"])
         row, table = inner.op, _rows()
-        return build.do(
-            row, [x, *parts], row=table["add_at"], params={"index": index}
-        )
+        return build.do(row, [x, *parts], row=table["add_at"], params={"index": index})
     return None
 
 

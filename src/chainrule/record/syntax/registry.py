@@ -12,7 +12,6 @@ from typing import Any, Final
 from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.record import control_flow as operations
 
-
 UNROLLED: Final = 16
 """A loop over an ordinary range of at most so many passes is written out, pass by pass ..."""
 
