@@ -146,7 +146,11 @@ class Construct:
         return [v._node if isinstance(v, Variable) else None for v in values]
 
     def kept(self, fresh: Sequence[Any], nodes: list[Any], values: Sequence[Any]) -> set[int]:
-        """Variables that are what they were before a part ran, not changed in place unseen: a called function may do `count += 1` to a variable of the function around it."""
+        """Variables that are what they were before a part ran.
+
+        One may be the same Tensor, and changed in place unseen: a called function may do
+        `count += 1` to a variable of the function around it.
+        """
         after = self.nodes(values)
         return {
             i
