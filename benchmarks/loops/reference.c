@@ -99,20 +99,20 @@ double escape(double a, double b, long n) {
     return x + y + k;
 }
 
-static double minors(const double *a, int row, const int *columns, int n) {
-    if (n == 1) return a[row * 8 + columns[0]];
+static double minors(const double *a, int size, int row, const int *columns, int n) {
+    if (n == 1) return a[row * size + columns[0]];
     double total = 0;
     for (int k = 0; k < n; k++) {
         int rest[8];
         for (int j = 0, c = 0; j < n; j++)
             if (j != k) rest[c++] = columns[j];
-        double part = a[row * 8 + columns[k]] * minors(a, row + 1, rest, n - 1);
+        double part = a[row * size + columns[k]] * minors(a, size, row + 1, rest, n - 1);
         total += k % 2 ? -part : part;
     }
     return total;
 }
 
-double determinant(const double *a) {
+double determinant(const double *a, long n) {
     int columns[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-    return minors(a, 0, columns, 8);
+    return minors(a, n, 0, columns, n);
 }
