@@ -114,7 +114,7 @@ def _through(step: Loop, k: int, found: Edits) -> Buffer | None:
                     found.add(e)
                 return argument
         return None
-    start = sum(step.counts) if step.kind == "while_loop" else step.counts[0]
+    start = step.counts[0] if step.kind == "scan" else sum(step.counts)
     if k < len(step.following) and k in step.bodies[-1].inplace:
         argument = step.arguments[start + k]
         return argument if step.arguments.count(argument) == 1 else None
