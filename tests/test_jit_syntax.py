@@ -206,6 +206,16 @@ def test_memory_that_grows() -> None:
         np.testing.assert_allclose(got, float(cr.grad(f)(x)), rtol=1e-10, atol=1e-300)
 
 
+def test_a_condition_that_turns_out_constant() -> None:
+    """What is known when the program is simplified is chosen then."""
+
+    def f(x: Any) -> Any:
+        a = 1
+        return (a + a) * x if (a + a < x or a < 2) else a
+
+    assert cr.jit(f)(0.5) == f(0.5)
+
+
 def test_errors() -> None:
     """A loop that can neither be one operation nor be written out."""
 

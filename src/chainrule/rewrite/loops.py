@@ -84,9 +84,9 @@ class _Walk:
 
     def _node(self, node: Node, values: list[Any]) -> Any:
         name = node.op.name if node.op is not None else ""
-        if name == "scan":
+        if name == "scan" and any(isinstance(v, Variable) for v in values):
             return self._scan(node, values)
-        if name in _LOOPS:
+        if name in _LOOPS and any(isinstance(v, Variable) for v in values):
             params = {k: self._param(v) for k, v in node.params.items()}
             return self.build.do(node.op, values, **params)
         return self.build.node(node, values)

@@ -69,8 +69,13 @@ class Builder:
             found = _identity(node, operands, self)
             if found is not None:
                 return found
+        if row.name == "cond" and not isinstance(operands[0], Variable):
+            branch = node.params["branches"][0 if operands[0] else 1]
+            return replay(branch, operands[1:], self.node)
         if not any(isinstance(x, Variable) for x in operands):
             found = _folded(node, operands)
+            if found is None and row.name in ("cond", "scan", "while_loop", "while_back"):
+                found = list(row.evaluate(operands, **node.params))
             if found is not None:
                 return found
         key = self._key(row, operands, node.params)
