@@ -20,6 +20,11 @@ from chainrule.ops.table import TABLE, ZERO, Operation, Sample
 from chainrule.tensor import Tensor, tensor
 from chainrule.transforms.backward import gradients
 
+DTYPE_BY_VALUE = {"poly"}
+"""Rows that take matrices as well, of whose eigenvalues only numbers tell whether they are real:
+tracing takes them to be, and where they are not, running the traced graph is an error.
+"""
+
 BROADCASTING = [
     ((),), ((3,),), ((2, 3),), ((0,),), ((1,),), ((2, 0, 3),),
 ]  # fmt: skip

@@ -27,13 +27,15 @@ def test_readme_has_examples() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_page(page: Path) -> None:
+def test_page(page: Path, tmp_path: Path) -> None:
     """Blocks of a page run in order, with the names of earlier blocks in scope."""
     scope: dict[str, object] = {"__name__": "__main__"}
     report: list[str] = []
     for line, text in blocks(page):
         if ">>>" not in text:
-            exec(compile("\n" * line + text, str(page), "exec"), scope)
+            source = tmp_path / f"{page.stem}_{line}.py"  # `jit` reads sources
+            source.write_text("\n" * line + text, encoding="utf-8")
+            exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), scope)
             continue
         # a fence closes an example as a blank line would
         test = doctest.DocTestParser().get_doctest(text, scope, page.name, str(page), line)

@@ -84,7 +84,14 @@ class ArrayLike(Variable):
 
     # --- exchange -------------------------------------------------------------------------------
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
         """The memory of this tensor for another library, which shares it (DLPack).
 
         What is written there is not noticed here: a gradient that needs the old values is then
@@ -97,7 +104,10 @@ class ArrayLike(Variable):
                 "a tensor that requires grad was given to another library, which would lose its "
                 "derivative silently; use `.detach()` if that is meant" + at(user_line())
             )
-        given = {k: v for k, v in options.items() if v is not None}
+        options = {
+            "stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy,
+        }  # fmt: skip
+        given = {k: v for k, v in options.items() if v is not None}  # not all NumPys know them all
         return self._shared().__dlpack__(**given)  # type: ignore[attr-defined]
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -33,6 +33,7 @@ from chainrule.ops import (
     selection,
 )
 from chainrule.ops.complaints import as_value
+from chainrule.ops.frequent import is_basic, picked
 from chainrule.ops.recording import STANDARD
 from chainrule.ops.table import TABLE
 from chainrule.printing import tensor_text
@@ -45,6 +46,8 @@ _API_VERSIONS = ("2023.12", "2024.12")
 
 Shape = tuple[int, ...]
 Axis = int | tuple[int, ...] | None
+
+_GETITEM = TABLE["getitem"]
 
 _ASSIGNMENTS = frozenset(opmap[n] for n in ("STORE_SUBSCR", "STORE_SLICE") if n in opmap)
 """Instructions of `a[i] = v`."""
@@ -230,6 +233,8 @@ class Tensor(ArrayLike):
         return self
 
     def __getitem__(self, index: Any) -> Self:
+        if type(self._value) is np.ndarray and is_basic(index):
+            return picked(_GETITEM, self, index)
         out = indexing.getitem(self, index)
         value = out._value
         if type(value) is Abstract:

@@ -16,7 +16,7 @@ from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Node, Variable
 from chainrule.ops.batching import run_batched
 from chainrule.ops.recording import SELECT, is_traced
-from chainrule.ops.replay import again, given
+from chainrule.ops.replay import again, as_traced, given
 from chainrule.ops.table import TABLE, Operation
 
 Outputs = tuple[list[Any], list[bool]]
@@ -81,7 +81,9 @@ def _walk(
                 if not uses[n] and n in known:
                     del known[n]  # its memory is free for results to come
         known[node] = (
-            _run(node, size, values, carried, few, strong) if any_carried else again(node, values)
+            as_traced(node, _run(node, size, values, carried, few, strong))
+            if any_carried
+            else again(node, values)
         )
         if any_carried:
             carrying.add(node)

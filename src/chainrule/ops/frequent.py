@@ -6,13 +6,17 @@ because this module is compiled to C where the library is built with a compiler 
 
 from __future__ import annotations
 
+import weakref
+from _thread import get_ident
 from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.node import Node
+from chainrule.graph.node import Node, Variable, next_order, paused
+from chainrule.graph.writes import owner
+from chainrule.ops.complaints import CAUGHT, explain
 from chainrule.ops.hot import careful
-from chainrule.ops.recording import fit
+from chainrule.ops.recording import fit, kept
 
 ndarray: Final[Any] = np.ndarray
 
@@ -40,6 +44,62 @@ def pull_sum(ct: Any, saved: tuple[Any, ...], node: Node) -> Any:
     if node.params is node.op.defaults:
         return (fit(ct, saved[1]),)
     return node.op._pull(ct, saved, node)
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index is of integers, slices, None and Ellipsis only, plain in type: it shows the
+    memory of what it is taken from, and names no element twice.
+    """
+    if type(index) is int or index is None or index is Ellipsis:
+        return True
+    if type(index) is slice:
+        return (
+            (index.start is None or type(index.start) is int)
+            and (index.stop is None or type(index.stop) is int)
+            and (index.step is None or type(index.step) is int)
+        )
+    if type(index) is tuple:
+        for part in index:
+            if type(part) is tuple or not is_basic(part):
+                return False
+        return True
+    return False
+
+
+def picked(row: Any, x: Any, index: Any) -> Any:
+    """`x[index]` of a Tensor that holds an array, at a basic index: `getitem`, in few steps."""
+    value: Any = x._value
+    try:
+        y = value[index]
+    except CAUGHT as error:
+        raise explain(row, (value,), {"index": index}, error) from None
+    cls: Any = type(x)
+    out: Variable = cls()
+    out._value = y
+    out._base = (x, index)
+    before: Node | None = x._node
+    if before is None or (paused and get_ident() in paused) or value.dtype.kind not in "fc":
+        out._node = None
+        return out
+    node = Node()
+    node.op = row
+    node.inputs = (before,)
+    node.params = {"index": index}
+    node.order = next_order()
+    node.saved = (kept(y, False), kept(value, False))
+    if type(y) is ndarray:
+        node.shown = weakref.ref(owner(y))
+    out._node = node
+    return out
+
+
+def pull_picked(ct: Any, shape: tuple[int, ...], index: Any) -> Any:
+    """Zeros of a shape with a cotangent at a basic index; None where that is not enough."""
+    if not shape or not is_basic(index):
+        return None
+    out = np.zeros(shape, ct.dtype)
+    out[index] = ct
+    return out
 
 
 def small_matrices(a: Any, b: Any) -> bool:

@@ -225,7 +225,7 @@ def _pull_binary(row: Any) -> Any:
         if type(ct) in SCALARS and (is_array(a) or is_array(b)):
             stretched = is_array(a) and is_array(b) and a.shape != b.shape
             if stretched or not (direct_a and direct_b):
-                ct = everywhere(ct, np.broadcast_shapes(np.shape(a), np.shape(b)))
+                ct = everywhere(ct, _common(a, b))
         if inputs[0] is not None:
             ga = scaled(ct, partial_a(y, a, b)) if direct_a else constant(ct, partial_a)
             if type(ga) is not type(a) or type(ga) not in SCALARS:
@@ -237,6 +237,15 @@ def _pull_binary(row: Any) -> Any:
         return (ga, gb)
 
     return pull
+
+
+def _common(a: Any, b: Any) -> tuple[int, ...]:
+    """The shape two kept operands broadcast to."""
+    m: tuple[int, ...] = a.shape if is_array(a) else ()
+    n: tuple[int, ...] = b.shape if is_array(b) else ()
+    if m == n or not n:
+        return m
+    return np.broadcast_shapes(m, n) if m else n
 
 
 def is_array(x: Any) -> bool:

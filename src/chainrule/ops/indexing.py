@@ -20,6 +20,7 @@ from chainrule.errors import DtypeError, at, user_line
 from chainrule.graph.node import Node, Variable
 from chainrule.ops import batched_index
 from chainrule.ops.complaints import describe
+from chainrule.ops.frequent import pull_picked
 from chainrule.ops.recording import general, is_traced, raw, zeros_like
 from chainrule.ops.table import ZERO, S, Seq, bind, operation
 from chainrule.ops.traced_index import Hole, at_index, at_traced, is_dynamic, traced_part
@@ -256,7 +257,8 @@ def _pull_getitem(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     index, shape = node.params["index"], saved[1].shape
     if isinstance(ct, Variable):
         return (general(put.operation, (ct,), {"index": index, "shape": shape}),)  # type: ignore[attr-defined]
-    return (_placed(ct, index, shape),)
+    found = pull_picked(ct, shape, index)
+    return (_placed(ct, index, shape) if found is None else found,)
 
 
 _GETITEM.function = getitem = _getitem

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chainrule.errors import DtypeError, at, user_line
 from chainrule.graph.graph import Graph, has_variable, operands
-from chainrule.graph.node import Node, Variable
+from chainrule.graph.node import Abstract, Node, Variable
 from chainrule.ops.recording import SELECT, general, stopped, wrapped
 
 Apply = Callable[[Node, list[Any]], Any]
@@ -46,7 +47,7 @@ def given(cls: type[Variable], node: Node | None, value: Any, known: dict[Node, 
     found = known.get(node)
     if found is not None:
         return found
-    return wrapped(cls, value, node) if has_variable(node) else value
+    return wrapped(cls, value, node) if type(value) is Abstract or has_variable(node) else value
 
 
 def again(node: Node, values: list[Any]) -> Any:
@@ -56,4 +57,17 @@ def again(node: Node, values: list[Any]) -> Any:
         return values[0][node.params["index"]]
     if row is SELECT[1]:
         return stopped(values[0]) if isinstance(values[0], Variable) else values[0]
-    return general(row, values, node.params)
+    return as_traced(node, general(row, values, node.params))
+
+
+def as_traced(node: Node, result: Any) -> Any:
+    """The result of a node, which must have the dtype that tracing said it would."""
+    traced: Any = None if node.saved is None else node.saved[0]
+    if type(traced) is Abstract and getattr(result, "dtype", traced.dtype) != traced.dtype:
+        raise DtypeError(
+            f"{node.op.name}: the result is {result.dtype}, and was taken to be {traced.dtype} "
+            f"when the function was traced: here the dtype depends on the values (a real matrix "
+            "with complex eigenvalues, for example). Make the operand complex (`.astype(complex)`) "
+            "to allow for that" + at(user_line())
+        )
+    return result
