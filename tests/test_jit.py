@@ -340,7 +340,7 @@ def test_the_reference_runs_the_same_graph() -> None:
 def test_a_long_program_is_cut() -> None:
     def g(x: Any) -> Any:
         y = x
-        for _ in range(600):
+        for _ in [None] * 600:  # a loop over a list is written out
             y = cr.sin(y) * x + 0.5 * y
         return y
 

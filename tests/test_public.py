@@ -30,7 +30,7 @@ INTERNAL = {
     # results of others that have no derivative
     "exponent", "occupancy", "occurrences",
     # derivatives of others
-    "betainc_moment", "gammainc_moment", "hurwitz_moment",
+    "betainc_moment", "gammainc_moment", "hurwitz_moment", "while_back",
     # rules that look at values, in a traced graph; results with a rule of the user's
     "custom", "deferred",
     # products in which zero times infinity is zero

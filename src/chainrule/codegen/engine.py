@@ -48,7 +48,8 @@ def has_fma() -> bool:
 class Machine:
     """Machine code in memory, as long as this object lives."""
 
-    def __init__(self, text: str, opt: int = 2) -> None:
+    def __init__(self, text: str, opt: int = 2, promote: bool = False) -> None:
+        """If `promote`, memory on the stack that nothing else sees is kept in registers."""
         llvm, cpu, features = _setup()
         with _lock:
             module = llvm.parse_assembly(text)
@@ -61,6 +62,10 @@ class Machine:
                 passes = llvm.create_pass_builder(self._machine, options)
                 manager = llvm.create_new_module_pass_manager()
                 manager.add_always_inliner_pass()
+                if promote:
+                    manager.add_sroa_pass()
+                    manager.add_instruction_combine_pass()
+                    manager.add_simplify_cfg_pass()
                 manager.run(module, passes)
             self.module = module
             self._engine = llvm.create_mcjit_compiler(module, self._machine)

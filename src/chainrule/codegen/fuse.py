@@ -8,6 +8,7 @@ cheap operations on what is in memory already, never are. Next: `codegen.lower` 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Final
@@ -102,6 +103,8 @@ class Fusion:
         self, values: Values, memory: Memory, forced: set[Value], careful: bool = False
     ) -> None:
         self.careful = careful
+        self.pieces = False
+        """Whether a value before this one is made of pieces."""
         self.values, self.memory, self.forced = values, memory, forced
         self.kind: dict[Value, str] = {}
         self.units: list[Unit] = []
@@ -173,6 +176,7 @@ class Fusion:
         elif kind == "reduce":
             self._add(Unit("reduce", v, v.args[0].shape), stored=True)
         elif kind == "placed":
+            self.pieces = True
             if (
                 any(p.how != "=" for p in self.memory.placing(v).pieces)
                 or v in self.forced
@@ -270,8 +274,12 @@ class Fusion:
             return
 
     def _samples(self, unit: Unit) -> list[tuple[int, ...]]:
-        """First and last of the elements that are written out."""
+        """First and last of the elements that are written out; all, where pieces are put together,
+        as each may come from another operand.
+        """
         trailing = unit.shape[unit.axes :]
+        if self.pieces:
+            return list(itertools.product(*map(range, trailing)))
         first = (0,) * len(trailing)
         last = tuple(n - 1 for n in trailing)
         return [first] if first == last else [first, last]

@@ -8,7 +8,7 @@ writes buffers. Next: `chainrule.codegen.emit` writes a kernel in LLVM's languag
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.codegen.expression import Expr, gathered, mask_of
@@ -178,7 +178,9 @@ class Callback:
 
 @dataclass(eq=False)
 class Loop:
-    """A choice between programs, or a program again and again: "cond", "while_loop" or "scan".
+    """A choice between programs, or programs again and again.
+
+    The kind is "cond", "while_loop", "while_back" or "scan".
 
     The rows of `ops.control_flow` say what the arguments and results are.
     """
@@ -192,9 +194,11 @@ class Loop:
     """Arena of the bodies."""
     following: list[Buffer]
     """The carry that a turn makes."""
+    states: list[Buffer] = field(default_factory=list)
+    """Of a `while_back`: two places for each part of the carry on the way there."""
     holds: Buffer | None = None
     """What the condition of a `while_loop` gives."""
-    counts: tuple[int, int] = (0, 0)
+    counts: tuple[int, ...] = (0, 0)
     length: int = 0
     reverse: bool = False
     limit: int | None = None
@@ -207,7 +211,7 @@ class Loop:
     def writes(self) -> list[Buffer]:
         """Buffers that are written."""
         more = [] if self.holds is None else [self.holds]
-        return [*self.results, self.scratch, *self.following, *more]
+        return [*self.results, self.scratch, *self.following, *self.states, *more]
 
     def __repr__(self) -> str:
         results, given = ", ".join(map(repr, self.results)), ", ".join(map(repr, self.arguments))
@@ -261,6 +265,8 @@ class Program:
     """One truth value: there may have been a product of zero and infinity (`codegen.doubt`)."""
     arena: int = 0
     """Bytes of the arena."""
+    inplace: dict[int, int] = field(default_factory=dict)
+    """Outputs that are written where an input lies: output -> input."""
 
     @property
     def kernels(self) -> list[Kernel]:

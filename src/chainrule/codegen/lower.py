@@ -28,6 +28,7 @@ from chainrule.codegen.loops import (
 from chainrule.codegen.memory import plan
 from chainrule.codegen.nests import finish, nested
 from chainrule.codegen.products import product
+from chainrule.codegen.reuse import work_in_place
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
 from chainrule.codegen.values import CODES, Value, Values, code_of
@@ -117,7 +118,12 @@ def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
     return Callback(v, arguments, results, fusion.level[v])
 
 
-LOOPS: Final = {"cond": ("branches",), "while_loop": ("cond", "body"), "scan": ("body",)}
+LOOPS: Final = {
+    "cond": ("branches",),
+    "while_loop": ("cond", "body"),
+    "while_back": ("cond", "body", "back"),
+    "scan": ("body",),
+}
 """Rows that hold graphs, and the parameters in which they do."""
 
 
@@ -136,12 +142,28 @@ def _is_native_loop(v: Value) -> bool:
     )
 
 
+def plan_all(program: Program) -> None:
+    """Plan the memory of a loop's body, and of the branches in it, which it may have merged."""
+    for step in program.steps:
+        if isinstance(step, Loop) and step.kind == "cond":
+            for body in step.bodies:
+                plan_all(body)
+            step.scratch.size = max(max(b.arena, 64) for b in step.bodies)
+    plan(program)
+
+
 def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Loop:
-    bodies = []
-    for graph in _graphs(v):
-        body = lower(Values(graph), fusion.careful)
-        plan(body)
-        bodies.append(body)
+    bodies = [lower(Values(graph), fusion.careful) for graph in _graphs(v)]
+    counts = v.params.get("counts", (0, 0))
+    if v.op == "scan":
+        work_in_place(bodies[0], [(counts[0] + k, k) for k in range(counts[1])])
+    elif v.op != "cond":
+        work_in_place(bodies[1], [(counts[1] + k, k) for k in range(len(bodies[1].outputs))])
+    if v.op == "while_back":
+        start = counts[2] + counts[3]
+        work_in_place(bodies[2], [(start + k, k) for k in range(len(v.const))])
+    for body in bodies if v.op != "cond" else ():
+        plan_all(body)
     arguments = [memory.of(a) for a in v.args]
     nothing = np.dtype(np.uint8)
     space = max((max(b.arena, 64) for b in bodies), default=64)
@@ -150,12 +172,15 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         return memory.new("temporary", Value("scratch", None, (), {}).spec(shape, dtype))
 
     p = v.params
-    carry = {"cond": 0, "while_loop": len(results), "scan": p.get("counts", (0, 0))[1]}[v.op]
+    carry = 0 if v.op == "cond" else counts[1] if v.op == "scan" else len(results)
     following = [scratch(b.value.shape, b.value.dtype) for b in results[:carry]]
-    holds = None
-    if v.op == "while_loop":
+    holds, states = None, []
+    if v.op in ("while_loop", "while_back"):
         out = bodies[0].outputs[0].value
         holds = scratch(out.shape, out.dtype)
+    if v.op == "while_back":
+        parts = [b.value for b in bodies[1].outputs]
+        states = [scratch(p.shape, p.dtype) for p in (*parts, *parts)]
     return Loop(
         v.op,
         v,
@@ -164,8 +189,9 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         results,
         scratch((space,), nothing),
         following,
+        states,
         holds,
-        p.get("counts", (0, 0)),
+        counts,
         p.get("length", 0),
         p.get("reverse", False),
         p.get("limit"),

@@ -18,7 +18,6 @@ from chainrule.codegen.index import Coordinate
 from chainrule.codegen.values import Value
 from chainrule.codegen.views import Index, Unresolved, inverse, slices, stretched
 from chainrule.ops.identities import NOTHING
-from chainrule.ops.traced_index import one_hole
 
 
 @dataclass(eq=False)
@@ -271,27 +270,13 @@ def _add_at(v: Value) -> Placing | None:
     return Placing(x, [Piece(value, np.shape(table), place, None, "add")])
 
 
-def _at_index(v: Value) -> Placing | None:
-    """Writing at a traced position along one axis: a slice of x, or slices added to it."""
-    row, params = v.params["row"], v.params["params"]
-    found = one_hole(params["index"], v.ndim)
-    if row.name not in ("put", "add_at", "set_item") or found is None:
-        return None
-    axis, indices = found[0], v.args[found[1]]
-    if indices.dtype.kind not in "iu" or (row.name == "set_item" and indices.ndim):
-        return None  # of two writes to one place the last must win
-    last = axis + indices.ndim
-    shape = (*v.shape[:axis], *indices.shape, *v.shape[axis + 1 :])
-    source = v.args[0 if row.name == "put" else 1]
-    if source.ndim > len(shape):
-        return None
+def _at_traced(v: Value) -> Placing | None:
+    from chainrule.codegen.dynamic import placed
 
-    def place(i: Index, scope: Any) -> Index:
-        e = scope.at(indices, i[axis:last])
-        return (*i[:axis], scope.position(e, v.shape[axis], "raise"), *i[last:])
-
-    how = "=" if row.name == "set_item" else "add"
-    base = None if row.name == "put" else v.args[0]
+    found = placed(v)
+    if found is None:
+        return None
+    base, source, shape, place, how = found
     return Placing(base, [Piece(source, shape, place, None, how)])
 
 
@@ -306,5 +291,5 @@ _RULES: dict[str, Callable[[Value], Placing | None]] = {
     "scatter_add": _scatter_add,
     "add_along_axis": _add_along_axis,
     "add_at": _add_at,
-    "at_index": _at_index,
+    **dict.fromkeys(("set_item_at_traced", "add_at_at_traced", "put_at_traced"), _at_traced),
 }

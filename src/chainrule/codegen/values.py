@@ -123,6 +123,10 @@ class Values:
         name = "select" if node.op is SELECT[0] else node.op.name
         if name == "strong_contraction" and node.params["row"].name == "matmul":
             name = "strong_matmul"
+        if name == "at_index":
+            from chainrule.codegen.dynamic import name_of
+
+            name = name_of(node.params)
         value = Value(name, node.op, args, node.params)
         value.weak = type(result) is Abstract and result.weak
         return self.add(value.spec(result.shape, result.dtype))

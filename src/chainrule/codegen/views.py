@@ -59,6 +59,10 @@ def is_view(v: Value) -> bool:
     """Whether a value only shows elements of an operand."""
     if v.op == "select":
         return v.args[0].op in TABLED
+    if v.op == "getitem_at_traced":
+        from chainrule.codegen.dynamic import parts_of
+
+        return parts_of(v, v.args[0].shape) is not None
     return (
         v.op in BASIC or v.op in TABLED or v.op in _GATHERS or v.op in ("getitem", "copy", "alias")
     )
@@ -73,6 +77,10 @@ def view(v: Value, index: Index, scope: Any) -> tuple[Value, Index]:
         return x, stretched(index, x.shape)
     if v.op in ("permute_dims", "matrix_transpose", "moveaxis", "swapaxes"):
         return x, _permuted(v, index)
+    if v.op == "getitem_at_traced":
+        from chainrule.codegen.dynamic import getitem
+
+        return getitem(v, index, scope)
     gather = _GATHERS.get(v.op)
     if gather is not None:
         return gather(v, index, scope)

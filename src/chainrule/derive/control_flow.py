@@ -5,8 +5,7 @@ The derivative of a body is a graph made by tracing the walk over it, so every o
 - `cond`: the derivative of the branch that is chosen.
 - `scan` forwards: a scan whose carry holds tangents as well. Backwards: a scan in the other
   direction, over the carries that each turn began with.
-- `while_loop` forwards: likewise. Backwards, the number of turns is not known when tracing, so it
-  is deferred: the turns are recorded when they are taken.
+- `while_loop` forwards: likewise. Backwards: `derive.while_back`.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.derive.deferred import defer, pulled, pushed
+from chainrule.derive.deferred import pulled, pushed
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
-from chainrule.ops.control_flow import cond_row, scan_row, specs_of, too_long, while_row
+from chainrule.ops.control_flow import cond_row, scan_row, specs_of, while_row
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import is_traced, raw, wrapped, zeros_like
 from chainrule.ops.replay import replay
@@ -304,40 +303,10 @@ def _push_while(
     return tuple(next(moved) if _is_float(r) else zeros_like(r) for r in y)
 
 
-def _pull_while(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    operands = saved[1:]
-    params = node.params
-    counts, limit = params["counts"], params["limit"]
-    cond, body = params["cond"], params["body"]
-    active = [i for i, x in enumerate(operands) if node.inputs[i] is not None and _is_float(x)]
-    cts = _given(ct, saved[0])
-    live = [k for k, c in enumerate(cts) if c is not None]
-    m, n, total = counts[0], counts[0] + counts[1], len(operands)
-
-    def turns(*values: Any) -> Sequence[Any]:
-        first, second, carry = values[:m], values[m:n], list(values[n:])
-        count = 0
-        while raw(replay(cond, [*first, *carry])[0]):
-            if count == limit:
-                raise too_long(count)
-            carry = replay(body, [*second, *carry])
-            count += 1
-        return carry
-
-    def rule(*values: Any) -> Sequence[Any]:
-        given = _spread_to(len(cts), live, values[total:])
-        return pulled(turns, values[:total], given, active)
-
-    found = defer(
-        rule, [*operands, *[cts[k] for k in live]], [spec_of(operands[i]) for i in active]
-    )
-    return _spread(found, active, node)
-
-
 for _name, _pull, _push in (
     ("cond", _pull_cond, _push_cond),
     ("scan", _pull_scan, _push_scan),
-    ("while_loop", _pull_while, _push_while),
 ):
     TABLE[_name].pull = _pull
     TABLE[_name].forward = _push
+TABLE["while_loop"].forward = _push_while

@@ -88,6 +88,44 @@ def while_row(
     return tuple(carry)
 
 
+@operation(
+    reverse=_later,
+    forward=_later,
+    arity=None,
+    results=0,
+    name="while_back",
+    shape=lambda *_operands, back, **_: specs_of(back),
+    untested="its parameters are graphs; tests/test_control_flow.py",
+)
+def while_back_row(
+    operands: Sequence[Any],
+    cond: Graph,
+    body: Graph,
+    back: Graph,
+    counts: tuple[int, int, int, int],
+    limit: int | None = None,
+) -> tuple[Any, ...]:
+    """There and back: a loop's turns are taken, and then gone over from the last to the first.
+
+    Operands are the constants of `cond`, of `body` and of `back`, the first carry (`counts` says
+    how many of each), and what the way back begins with. `back` takes its constants, the carry that
+    a turn began with, and what the later turn gave. Raises LoopError after `limit` turns.
+    """
+    m, k, q, n = counts
+    parts = list(operands)
+    first, second, third = parts[:m], parts[m : m + k], parts[m + k : m + k + q]
+    carry, going = parts[m + k + q : m + k + q + n], parts[m + k + q + n :]
+    began: list[list[Any]] = []
+    while run(cond, [*first, *carry])[0]:
+        if len(began) == limit:
+            raise too_long(len(began))
+        began.append(carry)
+        carry = run(body, [*second, *carry])
+    while began:
+        going = run(back, [*third, *began.pop(), *going])
+    return tuple(going)
+
+
 def too_long(turns: int) -> LoopError:
     """The error of a loop that was to end sooner."""
     return LoopError(

@@ -69,8 +69,13 @@ class Builder:
             found = _identity(node, operands, self)
             if found is not None:
                 return found
+        if row.name == "cond" and not isinstance(operands[0], Variable):
+            branch = node.params["branches"][0 if operands[0] else 1]
+            return replay(branch, operands[1:], self.node)
         if not any(isinstance(x, Variable) for x in operands):
             found = _folded(node, operands)
+            if found is None and row.name in ("cond", "scan", "while_loop", "while_back"):
+                found = list(row.evaluate(operands, **node.params))
             if found is not None:
                 return found
         key = self._key(row, operands, node.params)
@@ -81,7 +86,7 @@ class Builder:
                 self._known[key] = known
         return known
 
-    def do(self, row: Any, operands: Sequence[Operand], **params: Any) -> Any:
+    def do(self, row: Any, operands: Sequence[Operand], /, **params: Any) -> Any:
         """A new operation, traced."""
         key = self._key(row, operands, params)
         known = self._known.get(key) if key is not None else None
@@ -342,6 +347,54 @@ def is_bounded(x: Operand) -> bool:
     return node.op.name in _BOUNDED
 
 
+def whole(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """`x[...]` is x, and `x[...] = y` is y."""
+    if node.params["index"] is not Ellipsis:
+        return None
+    if like(operands[-1], node):
+        return operands[-1]
+    value = constant(operands[-1])
+    if node.op.name == "getitem" or value is None or node.saved is None:
+        return None
+    result = node.saved[0]
+    value = np.asarray(value).astype(result.dtype)[()]
+    return np.broadcast_to(value, result.shape) if result.shape else value
+
+
+def traced_index(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """Where single elements are written, each is the last to be written."""
+    scalars = all(np.ndim(spec_of(x)) == 0 for x in operands[node.params["row"].arity :])
+    if node.params["row"].name != "last_writers" or not scalars or node.saved is None:
+        return None
+    result = node.saved[0]
+    return np.broadcast_to(np.True_, result.shape) if result.shape else np.True_
+
+
+def added_at(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """x + put(g, i) is add_at(x, g, i): no array of zeros but at i."""
+    for x, other in (operands, operands[::-1]):
+        inner = _made_by(other, "at_index")
+        if inner is None or inner.params["row"].name != "put" or not like(x, node):
+            continue
+        if not like(other, node):
+            continue
+        count = len(inner.inputs)
+        parts = [_operand(inner, k, build) for k in range(count)]
+        index = _shifted(inner.params["params"]["index"])
+        row, table = inner.op, _rows()
+        return build.do(row, [x, *parts], row=table["add_at"], params={"index": index})
+    return None
+
+
+def _shifted(index: Any) -> Any:
+    """An index with holes, for one operand more before those that fill them."""
+    from chainrule.ops.traced_index import Hole
+
+    if type(index) is tuple:
+        return tuple(map(_shifted, index))
+    return Hole(index.number + 1) if isinstance(index, Hole) else index
+
+
 def alias(node: Node, operands: list[Operand], build: Builder) -> Any:
     """A copy of a value that nobody writes to."""
     return operands[0]
@@ -357,6 +410,10 @@ Rewrite = Callable[[Node, list[Operand], Builder], Any]
 
 REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
     "negative": (double_negative,),
+    "add": (added_at,),
+    "at_index": (traced_index,),
+    "getitem": (whole,),
+    "set_item": (whole,),
     "positive": (same_shape,),
     "copy": (same_shape,),
     "alias": (alias,),

@@ -19,9 +19,8 @@ from chainrule.codegen import assemble
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, ON_STACK, PLAIN
 from chainrule.codegen.engine import Machine, vector_bytes
 from chainrule.codegen.loops import Buffer, Callback, Program
-from chainrule.codegen.lower import lower
-from chainrule.codegen.memory import plan
-from chainrule.codegen.steps import DOUBT, LAYOUT, OUT_OF_RANGE, RAISED, TOO_LONG
+from chainrule.codegen.lower import lower, plan_all
+from chainrule.codegen.steps import DOUBT, LAYOUT, NO_MEMORY, OUT_OF_RANGE, RAISED, TOO_LONG
 from chainrule.codegen.values import Values
 from chainrule.errors import LoopError, ShapeError, TracedValueError, at, user_line
 from chainrule.graph.graph import Graph
@@ -77,7 +76,7 @@ class Compiled:
         self.graph = graph
         self.program: Program = lower(Values(graph), careful)
         assemble.chop(self.program)
-        plan(self.program)
+        plan_all(self.program)
         self._constants = {
             b: np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
             for p in self.program.programs()
@@ -97,7 +96,7 @@ class Compiled:
         )
         if len(self.program.kernels) > 40:
             opt = 1
-        self.machine = Machine(self.text, opt)
+        self.machine = Machine(self.text, opt, promote=len(self.program.programs()) > 1)
         self._entry, self._method = _builtin(self.machine.address("entry"))
         self.results = [(b.value.shape, b.value.dtype) for b in self.program.outputs]
         self._arenas = threading.local()
@@ -173,6 +172,10 @@ class Compiled:
             raise LoopError(
                 "while_loop: the condition still holds after as many turns as `max_iterations` "
                 "allows; raise the limit, or look at what the condition waits for" + at(user_line())
+            )
+        if code & NO_MEMORY:
+            raise MemoryError(
+                "while_loop: no memory for what the derivative needs of each turn" + at(user_line())
             )
         if code == RAISED:
             error = self._raised.error

@@ -218,7 +218,7 @@ def jit(
 
     The function is traced: it runs once on Tensors without numbers, and what it computes with
     them is compiled. Python's `for`, `while`, `if` and assignments to elements that depend on them
-    become loops and branches of the compiled function.
+    become loops and branches of the compiled function, longer loops over ordinary ranges as well.
 
     Arguments are arrays, Tensors, numbers, or containers of them; `static` names
     (by position or keyword) those that are used as they are, one compilation for each value.

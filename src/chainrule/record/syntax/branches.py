@@ -41,9 +41,10 @@ def branch(test: Any, body: Part, orelse: Part | None, construct: Construct) -> 
                     taken = [next(leaves) if _is_array(v) else v for v in inside[i].dynamic]
                     fresh[i] = inside[i].filled(taken)
                 construct.bind(fresh)
+                nodes = construct.nodes(fresh)
                 values = construct.run(part or _nothing)
                 outcomes[which] = [Shape(v) for v in values]
-                kept[which] = {i for i, v in enumerate(values) if v is fresh[i]}
+                kept[which] = construct.kept(fresh, nodes, values)
                 return tuple(_results(construct, outcomes, which))
 
             return run

@@ -68,7 +68,7 @@ class Helpers(Calls):
             return
         is_range = type(iterable) is range
         if is_range and control_flow.for_range(iterable):  # noqa: SIM102 - a choice, then a try
-            if self._as_operation(_steps(iterable), body, going_on, access, spec):
+            if self._as_operation(iterable, body, going_on, access, spec):
                 return
         items = iter(iterable)
         for item in items:
@@ -83,13 +83,14 @@ class Helpers(Calls):
                     return
 
     def _as_operation(
-        self, rows: Rows, body: Part, going_on: Thunk | None, access: Any, spec: Spec
+        self, numbers: range, body: Part, going_on: Thunk | None, access: Any, spec: Spec
     ) -> bool:
         """Try a loop over ordinary numbers as one operation; False if it needs the numbers."""
         construct = Construct(access, spec, user_line()[1])
         try:
-            for_traced(rows, body, going_on, construct)
-        except Exception:  # whatever it is, it comes again if the numbers do not help
+            for_traced(_steps(numbers), body, going_on, construct)
+        except Exception as reason:  # whatever it is, it comes again if the numbers do not help
+            control_flow.unrolled(numbers, reason)
             return False
         return True
 

@@ -65,6 +65,7 @@ class Carried:
         """The arrays and numbers after a pass."""
         construct = self.construct
         fresh = self.bind(leaves)
+        nodes = self.construct.nodes(fresh)
         items = [v for v in flatten(list(args))[0] if isinstance(v, Variable)]
         rows = [Snapshot(v) for v in items if shape_of(v)]
         values = construct.run(part, *args)
@@ -74,7 +75,7 @@ class Carried:
                 "would not be changed with it; loop over `range(len(a))` and assign to `a[i]`"
                 + at(user_line())
             )
-        self.kept &= {i for i, v in enumerate(values) if v is fresh[i]}
+        self.kept &= construct.kept(fresh, nodes, values)
         out: list[Any] = []
         for i in construct.indices():
             name, before, now = construct.names[i], self.shapes[i], Shape(values[i])

@@ -12,6 +12,13 @@ from typing import Any, Final
 from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.record import control_flow as operations
 
+UNROLLED: Final = 16
+"""A loop over an ordinary range of at most so many passes is written out, pass by pass ..."""
+
+WRITTEN_OUT: Final = 2000
+"""... and one that cannot be an operation of the traced program (it asks for the number) up to so
+many."""
+
 
 class ControlFlow:
     """The control-flow operations.
@@ -30,7 +37,15 @@ class ControlFlow:
 
     def for_range(self, values: range) -> bool:
         """Whether a loop over ordinary numbers becomes one operation, instead of being unrolled."""
-        return False
+        return len(values) > UNROLLED
+
+    def unrolled(self, values: range, reason: Exception) -> None:
+        """Raise where a loop that cannot be one operation has more passes than are written out."""
+        if len(values) > WRITTEN_OUT:
+            raise SyntaxUnsupported(
+                f"a loop of {len(values)} passes is too long to be written out (the limit is "
+                f"{WRITTEN_OUT}), and it cannot be one operation of the traced program: {reason}"
+            ) from reason
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """`print` of traced values: as they are, once, while the function is traced."""

@@ -141,6 +141,23 @@ class Construct:
                 )
         return self.get()
 
+    def nodes(self, values: Sequence[Any]) -> list[Any]:
+        """The nodes of the variables that are Tensors."""
+        return [v._node if isinstance(v, Variable) else None for v in values]
+
+    def kept(self, fresh: Sequence[Any], nodes: list[Any], values: Sequence[Any]) -> set[int]:
+        """Variables that are what they were before a part ran.
+
+        One may be the same Tensor, and changed in place unseen: a called function may do
+        `count += 1` to a variable of the function around it.
+        """
+        after = self.nodes(values)
+        return {
+            i
+            for i, v in enumerate(values)
+            if v is fresh[i] and (nodes[i] is after[i] or self.names[i] in self.changed)
+        }
+
     def finish(self, finals: dict[int, Any], kept: set[int], reason: str) -> None:
         """Bind what came out; what was changed in place is written into the object it was."""
         values = list(self.start)

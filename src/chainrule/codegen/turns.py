@@ -1,0 +1,483 @@
+"""Loops and branches in LLVM's language: bodies are functions, called turn by turn.
+
+What is small lies in slots on the stack of its own: constants and carries are copied there before
+the loop, and the result from there after it. Bodies and their kernels are inlined, so that LLVM
+finds that nobody else sees the slots, and keeps them in registers. A large carry lies in one of two
+places in turn; nothing is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from chainrule.codegen.loops import Buffer, Loop, Program
+
+SMALL: Final = 512
+"""Bytes of an array that gets a slot on the stack."""
+
+INLINED: Final = 3000
+"""Lines of a function that is inlined at most."""
+
+TOO_LONG: Final = 8
+"""A loop went on beyond its limit."""
+
+NO_MEMORY: Final = 16
+"""There was no memory for what the way back through a loop needs."""
+
+
+def is_small(b: Buffer) -> bool:
+    """Whether an array gets a slot on the stack."""
+    return b.nbytes <= SMALL
+
+
+def inlined(text: str) -> str:
+    """A function as one that is inlined, unless it is very long."""
+    if text.count("\n") > INLINED:
+        return text
+    return text.replace(" #0 {", " alwaysinline #0 {", 1)
+
+
+class Turns:
+    """Writes one loop or branch into the function of `steps`, a `StepsEmitter`."""
+
+    def __init__(self, steps: Any, step: Loop) -> None:
+        self.steps, self.step = steps, step
+        self.e, self.names = steps.e, steps.names
+        self.arguments = [self.names[b] for b in step.arguments]
+        self.results = [self.names[b] for b in step.results]
+        self.scratch = self.names[step.scratch]
+        program = steps.program
+        self.notes = [(self.names[b], self._slot_of(1)) for b in (program.status, program.doubt)]
+
+    def write(self) -> None:
+        """All of it."""
+        step, e = self.step, self.e
+        for _, slot in self.notes:
+            e.put(f"store i8 0, ptr {slot}")
+        bodies = [self._body(p) for p in step.bodies]
+        if step.kind == "cond":
+            self._branch(bodies)
+        elif step.kind == "scan":
+            self._scan(bodies[0])
+        elif step.kind == "while_back":
+            ThereAndBack(self, bodies).write()
+        else:
+            self._while(bodies)
+        for place, slot in self.notes:
+            both = e.do(f"or i8 {e.do(f'load i8, ptr {place}')}, {e.do(f'load i8, ptr {slot}')}")
+            e.put(f"store i8 {both}, ptr {place}")
+
+    # --- bodies ----------------------------------------------------------------------------------
+
+    def _body(self, program: Program) -> str:
+        """The function of a body; its name."""
+        inner = self.steps.another(program)
+        name = self.steps.shared.name("body")
+        inner.e.label("entry")
+        parameters = []
+        for k, b in enumerate((*program.inputs, *program.outputs)):
+            inner.names[b] = f"%p{k}"
+            parameters.append(f"ptr noalias %p{k}")
+        inner.names[program.status], inner.names[program.doubt] = "%status", "%doubt"
+        inner.place_temporaries("%arena")
+        inner.steps()
+        inner.e.put("ret i32 0")
+        head = ", ".join([*parameters, "ptr %arena", "ptr %status", "ptr %doubt"])
+        text = "\n".join([f"define internal i32 @{name}({head}) #0 {{", *inner.e.lines, "}"])
+        self.steps.module.functions.append(inlined(text))
+        return name
+
+    def _run(
+        self, name: str, pointers: Sequence[str], clean: Callable[[], None] | None = None
+    ) -> None:
+        arguments = [*pointers, self.scratch, *[slot for _, slot in self.notes]]
+        code = self.e.do(f"call i32 @{name}({', '.join('ptr ' + a for a in arguments)})")
+        self.steps.unless(self.e.do(f"icmp eq i32 {code}, 0"), code, clean)
+
+    # --- memory ----------------------------------------------------------------------------------
+
+    def _slot_of(self, size: int) -> str:
+        return self.steps.slots(f"[{max(size, 1)} x i8]", 64 if size >= 64 else 8)
+
+    def _copy(self, to: str, source: str, size: int) -> None:
+        self.steps.module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1")
+        if size:
+            self.e.put(
+                f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {source}, i64 {size}, i1 false)"
+            )
+
+    def _constants(self, count: int, start: int = 0) -> list[str]:
+        """Arguments that stay the same: the small ones in slots."""
+        found = []
+        for b, name in list(zip(self.step.arguments, self.arguments, strict=True))[
+            start : start + count
+        ]:
+            if is_small(b):
+                slot = self._slot_of(b.nbytes)
+                self._copy(slot, name, b.nbytes)
+                name = slot
+            found.append(name)
+        return found
+
+    def _slice(self, name: str, size: int, at: str) -> str:
+        offset = self.e.do(f"mul nsw i64 {at}, {size}")
+        return self.e.do(f"getelementptr i8, ptr {name}, i64 {offset}")
+
+    def _truth(self, b: Buffer, name: str) -> str:
+        from chainrule.codegen.text import memory_type
+
+        e, t = self.e, memory_type(b.code)
+        x = e.do(f"load {t}, ptr {name}")
+        return e.do(f"fcmp une {t} {x}, 0.0" if b.code[0] == "f" else f"icmp ne {t} {x}, 0")
+
+    def _label(self, *stems: str) -> list[str]:
+        number = self.steps.label()
+        return [f"{s}{number}" for s in stems]
+
+    # --- a choice --------------------------------------------------------------------------------
+
+    def _branch(self, bodies: list[str]) -> None:
+        e, step = self.e, self.step
+        yes, no, end = self._label("yes", "no", "join")
+        given = self._constants(len(self.arguments) - 1, 1)
+        outs = [
+            self._slot_of(b.nbytes) if is_small(b) else r
+            for b, r in zip(step.results, self.results, strict=True)
+        ]
+        for k, j in step.bodies[0].inplace.items():
+            outs[k] = given[j]
+        e.put(
+            f"br i1 {self._truth(step.arguments[0], self.arguments[0])}, label %{yes}, label %{no}"
+        )
+        for label, body in zip((yes, no), bodies, strict=True):
+            e.label(label)
+            self._run(body, [*given, *outs])
+            e.put(f"br label %{end}")
+        e.label(end)
+        self._give(outs, step.results)
+
+    def _give(self, outs: Sequence[str], buffers: Sequence[Buffer]) -> None:
+        for to, out, b in zip(self.results, outs, buffers, strict=False):
+            if to != out:
+                self._copy(to, out, b.nbytes)
+
+    # --- loops -----------------------------------------------------------------------------------
+
+    def _carry(self, start: int, count: int) -> Carry:
+        """The carry that begins with some arguments and ends in the results."""
+        step = self.step
+        other = [self.names[b] for b in step.following]
+        return Carry(
+            self, step.results[:count], self.arguments[start : start + count],
+            self.results[:count], other, step.bodies[-1],
+        )  # fmt: skip
+
+    def _scan(self, body: str) -> None:
+        step, (m, n) = self.step, self.step.counts
+        e, program = self.e, step.bodies[0]
+        carry = self._carry(m, n)
+        if not step.length:
+            carry.copy()
+            return
+        constants = self._constants(m)
+        carry.first(odd=step.length % 2 == 1)
+        before, head, latch, end = self._label("before", "turn", "latch", "after")
+        i, following = f"%{head}.i", f"%{head}.n"
+        e.put(f"br label %{before}")
+        e.label(before)
+        e.put(f"br label %{head}")
+        e.label(head)
+        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]")
+        carry.phis(before, latch)
+        at = e.do(f"sub i64 {step.length - 1}, {i}") if step.reverse else i
+        slices = [
+            self._slice(a, b.nbytes, at)
+            for a, b in zip(self.arguments[m + n :], program.inputs[m + n :], strict=True)
+        ]
+        outs = [
+            self._slice(r, b.nbytes, at)
+            for r, b in zip(self.results[n:], program.outputs[n:], strict=True)
+        ]
+        self._run(body, [*constants, *carry.now, *slices, *carry.then, *outs])
+        carry.turn()
+        e.put(f"br label %{latch}")
+        e.label(latch)
+        carry.exchange()
+        e.put(f"{following} = add nuw nsw i64 {i}, 1")
+        more = e.do(f"icmp ult i64 {following}, {step.length}")
+        e.put(f"br i1 {more}, label %{head}, label %{end}")
+        e.label(end)
+        carry.give(known=True)
+
+    def _while(self, bodies: list[str]) -> None:
+        """A doubt ends the loop: a NaN could keep it going for ever."""
+        e, step, (m, k) = self.e, self.step, self.step.counts
+        n = m + k
+        constants = self._constants(n)
+        carry = self._carry(n, len(step.results))
+        carry.first(odd=True)
+        assert step.holds is not None
+        holds = self._slot_of(step.holds.nbytes)
+        before, head, turn, latch, end = self._label("before", "head", "go", "latch", "after")
+        i, plus = f"%{head}.i", f"%{head}.n"
+        e.put(f"br label %{before}")
+        e.label(before)
+        e.put(f"br label %{head}")
+        e.label(head)
+        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]")
+        carry.phis(before, latch)
+        self._run(bodies[0], [*constants[:m], *carry.now, holds])
+        goes_on = self._truth(step.holds, holds)
+        sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {self.notes[1][1]}')}, 0")
+        e.put(f"br i1 {e.do(f'and i1 {goes_on}, {sure}')}, label %{turn}, label %{end}")
+        e.label(turn)
+        if step.limit is not None:
+            self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG))
+        self._run(bodies[1], [*constants[m:n], *carry.now, *carry.then])
+        carry.turn()
+        e.put(f"br label %{latch}")
+        e.label(latch)
+        carry.exchange()
+        e.put(f"{plus} = add nuw nsw i64 {i}, 1")
+        e.put(f"br label %{head}")
+        e.label(end)
+        carry.give(known=False)
+
+
+class Carry:
+    """What one turn hands to the next: small parts in two slots, large ones in two places."""
+
+    def __init__(
+        self, turns: Turns, buffers: Sequence[Buffer], begin: Sequence[str],
+        result: Sequence[str], other: Sequence[str], body: Program,
+    ) -> None:  # fmt: skip
+        self.turns, self.e = turns, turns.e
+        self.buffers, self.begin, self.result, self.other = buffers, begin, result, other
+        self.small = [is_small(b) for b in buffers]
+        self.fixed = [k in body.inplace for k in range(len(buffers))]
+        self.now: list[str] = []
+        """Where the carry of this turn is."""
+        self.then: list[str] = []
+        """Where that of the next turn is written."""
+
+    def copy(self) -> None:
+        """No turns: the result is the first carry."""
+        for to, source, b in zip(self.result, self.begin, self.buffers, strict=True):
+            if to != source:
+                self.turns._copy(to, source, b.nbytes)
+
+    def first(self, odd: bool) -> None:
+        """Before the loop, with an odd or even number of turns, or an unknown one."""
+        self.places = []
+        for k, b in enumerate(self.buffers):
+            if self.fixed[k]:
+                place = self.turns._slot_of(b.nbytes) if self.small[k] else self.result[k]
+                if place != self.begin[k]:
+                    self.turns._copy(place, self.begin[k], b.nbytes)
+                self.places.append((place, place))
+            elif self.small[k]:
+                slots = self.turns._slot_of(b.nbytes), self.turns._slot_of(b.nbytes)
+                self.turns._copy(slots[0], self.begin[k], b.nbytes)
+                self.places.append(slots)
+            else:
+                pair = (self.result[k], self.other[k])
+                self.places.append(pair if odd else pair[::-1])
+
+    def phis(self, before: str, latch: str) -> None:
+        """At the head of the loop."""
+        e = self.e
+        self.now, self.then, self.pending = [], [], []
+        for k, (one, two) in enumerate(self.places):
+            if self.small[k] or self.fixed[k]:
+                self.now.append(one)
+                self.then.append(two)
+                continue
+            now, then, later = e.fresh(), e.fresh(), e.fresh()
+            e.put(f"{now} = phi ptr [ {self.begin[k]}, %{before} ], [ {then}, %{latch} ]")
+            e.put(f"{then} = phi ptr [ {one}, %{before} ], [ {later}, %{latch} ]")
+            self.now.append(now)
+            self.then.append(then)
+            self.pending.append((k, later))
+
+    def turn(self) -> None:
+        """After a turn: the next carry becomes the carry."""
+        for k, b in enumerate(self.buffers):
+            if self.small[k] and not self.fixed[k]:
+                self.turns._copy(self.now[k], self.then[k], b.nbytes)
+
+    def exchange(self) -> None:
+        """In the latch: the two places change roles."""
+        e = self.e
+        for k, later in self.pending:
+            one, two = self.places[k]
+            same = e.do(f"icmp eq ptr {self.then[k]}, {one}")
+            e.put(f"{later} = select i1 {same}, ptr {two}, ptr {one}")
+
+    def give(self, known: bool) -> None:
+        """After the loop: the carry is put where the result is wanted."""
+        for k, b in enumerate(self.buffers):
+            if self.small[k]:
+                self.turns._copy(self.result[k], self.places[k][0], b.nbytes)
+            elif not known and not self.fixed[k]:
+                self.turns.steps.module.declare(
+                    "llvm.memmove.p0.p0.i64", "void", "ptr, ptr, i64, i1"
+                )
+                self.e.put(
+                    f"call void @llvm.memmove.p0.p0.i64(ptr {self.result[k]}, ptr {self.now[k]}, "
+                    f"i64 {b.nbytes}, i1 false)"
+                )
+
+
+RECORDS: Final = 1024
+"""Turns that are remembered before more memory is asked for."""
+
+
+class ThereAndBack:
+    """A loop of unknown length, and the way back over its turns.
+
+    What a turn begins with is remembered, as far as the way back reads it, in memory that
+    grows to twice its size when it is full.
+    """
+
+    def __init__(self, turns: Turns, bodies: list[str]) -> None:
+        self.turns, self.bodies, self.e = turns, bodies, turns.e
+        self.step, self.steps = turns.step, turns.steps
+        m, k, q, n = self.step.counts
+        self.constants = turns._constants(m + k + q)
+        names = turns.names
+        there, back = self.step.bodies[1:]
+        places = [names[b] for b in self.step.states]
+        start = m + k + q
+        self.carry = Carry(
+            turns, there.outputs, turns.arguments[start : start + n], places[:n], places[n:], there
+        )
+        self.going = Carry(
+            turns, self.step.results, turns.arguments[start + n :], turns.results,
+            [names[b] for b in self.step.following], back,
+        )  # fmt: skip
+        read = {b for s in back.steps for b in s.reads()}
+        self.offsets: list[int | None] = []
+        self.size = 0
+        for b in back.inputs[q : q + n]:
+            self.offsets.append(self.size if b in read else None)
+            if b in read:
+                self.size += -(-b.nbytes // 8) * 8
+        for name, result, types in (
+            ("realloc", "ptr", "ptr, i64"), ("free", "void", "ptr"),
+        ):  # fmt: skip
+            self.steps.module.declare(name, result, types)
+
+    def write(self) -> None:
+        """There, and back."""
+        e = self.e
+        self.tape, self.room = turns_slot(self, "ptr"), turns_slot(self, "i64")
+        e.put(f"store ptr null, ptr {self.tape}")
+        e.put(f"store i64 0, ptr {self.room}")
+        count = self._there()
+        self._back(count)
+        self._free()
+
+    def _free(self) -> None:
+        tape = self.e.do(f"load ptr, ptr {self.tape}")
+        self.e.put(f"call void @free(ptr {tape})")
+
+    def _record(self, i: str) -> str:
+        tape = self.e.do(f"load ptr, ptr {self.tape}")
+        offset = self.e.do(f"mul nuw i64 {i}, {self.size}")
+        return self.e.do(f"getelementptr i8, ptr {tape}, i64 {offset}")
+
+    def _there(self) -> str:
+        e, t, step = self.e, self.turns, self.step
+        m, k, _, _ = step.counts
+        self.carry.first(odd=True)
+        assert step.holds is not None
+        holds = t._slot_of(step.holds.nbytes)
+        before, head, turn, latch, end = t._label("before", "head", "go", "latch", "after")
+        i, plus = f"%{head}.i", f"%{head}.n"
+        e.put(f"br label %{before}")
+        e.label(before)
+        e.put(f"br label %{head}")
+        e.label(head)
+        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]")
+        self.carry.phis(before, latch)
+        t._run(self.bodies[0], [*self.constants[:m], *self.carry.now, holds], self._free)
+        goes_on = t._truth(step.holds, holds)
+        sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {t.notes[1][1]}')}, 0")
+        e.put(f"br i1 {e.do(f'and i1 {goes_on}, {sure}')}, label %{turn}, label %{end}")
+        e.label(turn)
+        if step.limit is not None:
+            self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG), self._free)
+        self._remember(i)
+        t._run(
+            self.bodies[1],
+            [*self.constants[m : m + k], *self.carry.now, *self.carry.then],
+            self._free,
+        )
+        self.carry.turn()
+        e.put(f"br label %{latch}")
+        e.label(latch)
+        self.carry.exchange()
+        e.put(f"{plus} = add nuw nsw i64 {i}, 1")
+        e.put(f"br label %{head}")
+        e.label(end)
+        return i
+
+    def _remember(self, i: str) -> None:
+        if not self.size:
+            return
+        e = self.e
+        grow, go = self.turns._label("grow", "keep")
+        full = e.do(f"icmp eq i64 {i}, {e.do(f'load i64, ptr {self.room}')}")
+        e.put(f"br i1 {full}, label %{grow}, label %{go}")
+        e.label(grow)
+        none = e.do(f"icmp eq i64 {i}, 0")
+        room = e.do(f"select i1 {none}, i64 {RECORDS}, i64 {e.do(f'shl i64 {i}, 1')}")
+        old = e.do(f"load ptr, ptr {self.tape}")
+        new = e.do(f"call ptr @realloc(ptr {old}, i64 {e.do(f'mul i64 {room}, {self.size}')})")
+        self.steps.unless(e.do(f"icmp ne ptr {new}, null"), str(NO_MEMORY), self._free)
+        e.put(f"store ptr {new}, ptr {self.tape}")
+        e.put(f"store i64 {room}, ptr {self.room}")
+        e.put(f"br label %{go}")
+        e.label(go)
+        record = self._record(i)
+        for offset, now, b in zip(self.offsets, self.carry.now, self.carry.buffers, strict=True):
+            if offset is not None:
+                place = e.do(f"getelementptr i8, ptr {record}, i64 {offset}")
+                self.turns._copy(place, now, b.nbytes)
+
+    def _back(self, count: str) -> None:
+        e, t = self.e, self.turns
+        m, k, q, _ = self.step.counts
+        self.going.first(odd=True)
+        before, head, turn, latch, end = t._label("before", "head", "go", "latch", "after")
+        i, minus = f"%{head}.i", f"%{head}.n"
+        e.put(f"br label %{before}")
+        e.label(before)
+        e.put(f"br label %{head}")
+        e.label(head)
+        e.put(f"{i} = phi i64 [ {count}, %{before} ], [ {minus}, %{latch} ]")
+        self.going.phis(before, latch)
+        e.put(f"br i1 {e.do(f'icmp ne i64 {i}, 0')}, label %{turn}, label %{end}")
+        e.label(turn)
+        e.put(f"{minus} = add nsw i64 {i}, -1")
+        record = self._record(minus) if self.size else "null"
+        began = [
+            "null" if o is None else e.do(f"getelementptr i8, ptr {record}, i64 {o}")
+            for o in self.offsets
+        ]
+        constants = self.constants[m + k : m + k + q]
+        t._run(self.bodies[2], [*constants, *began, *self.going.now, *self.going.then], self._free)
+        self.going.turn()
+        e.put(f"br label %{latch}")
+        e.label(latch)
+        self.going.exchange()
+        e.put(f"br label %{head}")
+        e.label(end)
+        self.going.give(known=False)
+
+
+def turns_slot(way: ThereAndBack, t: str) -> str:
+    """A slot for a pointer or a number."""
+    name: str = way.steps.slots(t)
+    return name
