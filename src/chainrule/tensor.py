@@ -240,6 +240,8 @@ class Tensor(ArrayLike):
         if type(value) is Abstract:
             if indexing.is_basic(index):
                 out._base = (self, index)
+                if value.shape:
+                    value.shows = (self, self._node)
         elif type(value) is not np.ndarray or (
             value.base is not None
             and (value.base is self._value or owner(value) is owner(self._value))

@@ -108,7 +108,10 @@ def indexed(function: F) -> F:
 def is_basic(index: Index) -> bool:
     """Whether an index shows the memory of what it is taken from: no arrays in it."""
     for part in index if type(index) is tuple else (index,):
-        if type(part) not in _PLAIN and not isinstance(part, (slice, np.integer)):
+        if isinstance(part, Variable):
+            if part._value.shape or part._value.dtype.kind == "b":
+                return False
+        elif type(part) not in _PLAIN and not isinstance(part, (slice, np.integer)):
             return False
     return True
 

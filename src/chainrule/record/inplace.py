@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
-from chainrule.graph.node import Leaf, Variable, paused
+from chainrule.graph.node import Abstract, Leaf, Variable, paused, transforming
 from chainrule.graph.writes import note_write
 from chainrule.ops.complaints import CAUGHT, as_value, describe, explain
 from chainrule.ops.indexing import getitem, index_of, set_item
-from chainrule.ops.recording import is_traced, record
+from chainrule.ops.recording import STANDARD, is_traced, record
 from chainrule.ops.traced_index import is_dynamic
 from chainrule.record import rebind
 from chainrule.record.rebind import check_same
@@ -34,6 +34,8 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
     """`x op= other`: x becomes row(x, other), in its own memory; `evaluate` is the operator."""
     if not isinstance(x, Variable):
         raise TypeError(name)
+    if _is_number(x):
+        return row.call(x, other)
     if is_traced(x) or is_traced(other):
         return rebind.replace(x, row.call, (other,), {}, name)
     _renew(x)
@@ -67,6 +69,16 @@ def update(x: Any, row: Any, evaluate: Any, other: Any, name: str) -> Any:
         x._value = new
         _write_element(x)
     return x
+
+
+def _is_number(x: Variable) -> bool:
+    """Whether x stands for a number, of which `x += y` makes another: a Tensor of no dimensions in
+    a function given to a transform. There it is what a Python or NumPy number became.
+    """
+    value = x._value
+    if type(value) is ndarray or value.shape or type(x) is not STANDARD[0]:
+        return False
+    return type(value) is Abstract or (bool(transforming) and get_ident() in transforming)
 
 
 def replace(
