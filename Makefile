@@ -76,6 +76,8 @@ bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks.taylor
 	$(BIN)/python -m benchmarks.vectormath
 	$(BIN)/python -m benchmarks.transforms
+	$(BIN)/python -m benchmarks.compiler
+	$(BIN)/python -m benchmarks.loops
 
 # GradBench beside hand-written C++, PyTorch and JAX, in a checkout of it (g++ and nlohmann-json needed):
 #   git clone https://github.com/gradbench/gradbench

@@ -20,7 +20,6 @@ from chainrule.graph.node import Leaf, Variable, transforming
 from chainrule.graph.switch import Record
 from chainrule.ops.complaints import NUMBERS, describe
 from chainrule.ops.recording import is_traced, marked, standard_class, wrapped, zeros_like
-from chainrule.record.syntax import rewrite
 from chainrule.record.trace import check_open, is_tracing
 from chainrule.record.trees import LEAF, Structure, flatten, tree_map, unflatten
 
@@ -30,6 +29,8 @@ Argnames = str | Sequence[str] | None
 
 def prepared(f: Callable[..., Any]) -> Callable[..., Any]:
     """f with NumPy's arrays assignable, and under a trace with Python's own loops and branches."""
+    from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
+
     eager = rewrite(f, arrays=True, control_flow=False)
 
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -14,11 +14,8 @@ from chainrule.errors import DtypeError, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Spec, Variable
 from chainrule.ops.replay import replay
-from chainrule.record.syntax import rewrite
 from chainrule.record.trace import trace
 from chainrule.record.trees import LEAF, Structure, flatten, unflatten
-from chainrule.rewrite.optimize import optimized
-from chainrule.run.choose import runnable
 from chainrule.tensor import Tensor
 
 CACHED: Final = 256
@@ -181,6 +178,10 @@ class Jitted:
 
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
         found: list[Structure] = []
+        from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
+        from chainrule.rewrite.optimize import optimized
+        from chainrule.run.choose import runnable
+
         function = rewrite(self.function, arrays=True, control_flow=True)
 
         def body(*tensors: Any) -> list[Any]:
