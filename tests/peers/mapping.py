@@ -52,6 +52,7 @@ NO_PEER: dict[str, str] = {
     "last_writers": "a part of the derivative of an assignment",
     "scan": "control flow holds graphs; tests/test_control_flow.py",
     "while_loop": "control flow holds graphs; tests/test_control_flow.py",
+    "while_back": "the way back through a while_loop",
     "append": NUMPYS,
     "divmod": "PyTorch has no such function; floor_divide and remainder are compared",
     "vander": "PyTorch's raises when it is differentiated",
