@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from chainrule.codegen.index import Coordinate, plus, times
 from chainrule.codegen.values import Value
-from chainrule.codegen.views import Index, stretched
+from chainrule.codegen.views import Index, Part, parts_at, stretched
 from chainrule.ops.traced_index import Hole
-
-Part = tuple[str, Any, int, int]
-"""("slice", start, step, count), ("int", number, 0, 1), ("new", 0, 0, 1), ("hole", Value, 0, 0)."""
 
 NAMES = ("getitem", "set_item", "add_at", "put")
 
@@ -25,32 +20,13 @@ def name_of(params: dict[str, Any]) -> str:
 
 def parts_of(v: Value, shape: Sequence[int]) -> list[Part] | None:
     """The index of an array of a shape, part by part; None for what is not followed here."""
-    given = v.params["params"]["index"]
-    parts = list(given) if type(given) is tuple else [given]
-    named = sum(p is not None and p is not Ellipsis for p in parts)
-    if not any(p is Ellipsis for p in parts):
-        parts.append(Ellipsis)
-    found: list[Part] = []
-    axis = 0
-    for p in parts:
-        if p is None:
-            found.append(("new", 0, 0, 1))
-        elif p is Ellipsis:
-            for _ in range(len(shape) - named):
-                found.append(("slice", 0, 1, shape[axis]))
-                axis += 1
-        elif isinstance(p, Hole):
-            found.append(("hole", v.args[p.number], 0, 0))
-            axis += 1
-        elif type(p) is slice:
-            r = range(*p.indices(shape[axis]))
-            found.append(("slice", r.start, r.step, len(r)))
-            axis += 1
-        elif isinstance(p, (int, np.integer)) and not isinstance(p, bool):
-            found.append(("int", int(p) % shape[axis], 0, 1))
-            axis += 1
-        else:
-            return None
+
+    def filled(part: Any) -> Part | None:
+        return ("hole", v.args[part.number], 0, 0) if isinstance(part, Hole) else None
+
+    found = parts_at(v.params["params"]["index"], shape, filled)
+    if found is None:
+        return None
     holes = [p[1] for p in found if p[0] == "hole"]
     if any(h.code[0] not in "iu" or not h.size for h in holes):
         return None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from chainrule.codegen.engine import has_fma
-from chainrule.codegen.text import BITS, Emitter, scalar_type
+from chainrule.codegen.text import BITS, Emitter
 from chainrule.codegen.vectormath import FORMULAS, function
 
 Emission = Callable[..., str]
@@ -370,8 +370,3 @@ def combine(e: Emitter, op: str, code: str, a: str, b: str) -> str:
     """One step of a reduction."""
     name = {"or": "logical_or", "and": "logical_and"}.get(op, op)
     return EMIT[name](e, code, a, b)
-
-
-def element_type(code: str) -> str:
-    """The type of one lane."""
-    return scalar_type(code)

@@ -211,11 +211,27 @@ class Turns:
         carry.give(known=True)
 
     def _while(self, bodies: list[str]) -> None:
-        """A doubt ends the loop: a NaN could keep it going for ever."""
-        e, step, (m, k) = self.e, self.step, self.step.counts
-        n = m + k
-        constants = self._constants(n)
-        carry = self._carry(n, len(step.results))
+        m, k = self.step.counts
+        constants = self._constants(m + k)
+        carry = self._carry(m + k, len(self.step.results))
+        self.until(bodies, constants, carry)
+        carry.give(known=False)
+
+    def until(
+        self,
+        bodies: list[str],
+        constants: Sequence[str],
+        carry: Carry,
+        remember: Callable[[str], None] = lambda _: None,
+        clean: Callable[[], None] | None = None,
+    ) -> str:
+        """Turns for as long as the condition holds; the number of those taken. `remember` writes
+        what a turn begins with, `clean` what is to be done before an error.
+
+        A doubt ends the loop: a NaN could keep it going for ever.
+        """
+        e, step = self.e, self.step
+        m, k = step.counts[:2]
         carry.first(odd=True)
         assert step.holds is not None
         holds = self._slot_of(step.holds.nbytes)
@@ -227,14 +243,15 @@ class Turns:
         e.label(head)
         e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]")
         carry.phis(before, latch)
-        self._run(bodies[0], [*constants[:m], *carry.now, holds])
+        self._run(bodies[0], [*constants[:m], *carry.now, holds], clean)
         goes_on = self._truth(step.holds, holds)
         sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {self.notes[1][1]}')}, 0")
         e.put(f"br i1 {e.do(f'and i1 {goes_on}, {sure}')}, label %{turn}, label %{end}")
         e.label(turn)
         if step.limit is not None:
-            self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG))
-        self._run(bodies[1], [*constants[m:n], *carry.now, *carry.then])
+            self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG), clean)
+        remember(i)
+        self._run(bodies[1], [*constants[m : m + k], *carry.now, *carry.then], clean)
         carry.turn()
         e.put(f"br label %{latch}")
         e.label(latch)
@@ -242,7 +259,7 @@ class Turns:
         e.put(f"{plus} = add nuw nsw i64 {i}, 1")
         e.put(f"br label %{head}")
         e.label(end)
-        carry.give(known=False)
+        return i
 
 
 class Carry:
@@ -374,7 +391,9 @@ class ThereAndBack:
         self.tape, self.room = turns_slot(self, "ptr"), turns_slot(self, "i64")
         e.put(f"store ptr null, ptr {self.tape}")
         e.put(f"store i64 0, ptr {self.room}")
-        count = self._there()
+        count = self.turns.until(
+            self.bodies, self.constants, self.carry, self._remember, self._free
+        )
         self._back(count)
         self._free()
 
@@ -386,42 +405,6 @@ class ThereAndBack:
         tape = self.e.do(f"load ptr, ptr {self.tape}")
         offset = self.e.do(f"mul nuw i64 {i}, {self.size}")
         return self.e.do(f"getelementptr i8, ptr {tape}, i64 {offset}")
-
-    def _there(self) -> str:
-        e, t, step = self.e, self.turns, self.step
-        m, k, _, _ = step.counts
-        self.carry.first(odd=True)
-        assert step.holds is not None
-        holds = t._slot_of(step.holds.nbytes)
-        before, head, turn, latch, end = t._label("before", "head", "go", "latch", "after")
-        i, plus = f"%{head}.i", f"%{head}.n"
-        e.put(f"br label %{before}")
-        e.label(before)
-        e.put(f"br label %{head}")
-        e.label(head)
-        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]")
-        self.carry.phis(before, latch)
-        t._run(self.bodies[0], [*self.constants[:m], *self.carry.now, holds], self._free)
-        goes_on = t._truth(step.holds, holds)
-        sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {t.notes[1][1]}')}, 0")
-        e.put(f"br i1 {e.do(f'and i1 {goes_on}, {sure}')}, label %{turn}, label %{end}")
-        e.label(turn)
-        if step.limit is not None:
-            self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG), self._free)
-        self._remember(i)
-        t._run(
-            self.bodies[1],
-            [*self.constants[m : m + k], *self.carry.now, *self.carry.then],
-            self._free,
-        )
-        self.carry.turn()
-        e.put(f"br label %{latch}")
-        e.label(latch)
-        self.carry.exchange()
-        e.put(f"{plus} = add nuw nsw i64 {i}, 1")
-        e.put(f"br label %{head}")
-        e.label(end)
-        return i
 
     def _remember(self, i: str) -> None:
         if not self.size:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.codegen.index import Coordinate, bounds, flat, plus, times
+from chainrule.codegen.index import Coordinate, bounds, plus, times
 from chainrule.codegen.values import Value
 from chainrule.ops.axes import axes_of
 
@@ -240,17 +240,28 @@ def inverse(
     return plus(c, -start) if reach[0] >= low and reach[1] <= high else False
 
 
-def slices(index: Any, shape: Sequence[int]) -> list[tuple[str, int, int, int]] | None:
+Part = tuple[str, Any, int, int]
+"""("slice", start, step, count), ("int", number, 0, 1), ("new", 0, 0, 1), ("hole", Value, 0, 0)."""
+
+
+def slices(index: Any, shape: Sequence[int]) -> list[Part] | None:
     """A basic index, part by part: ("slice", start, step, count), ("int", i, 0, 1) of an axis of
     the operand, or ("new", 0, 0, 1) of an axis of the result; None for an index with arrays.
     """
-    if not _is_basic(index):
-        return None
+    return parts_at(index, shape) if _is_basic(index) else None
+
+
+def parts_at(
+    index: Any, shape: Sequence[int], other: Callable[[Any], Part | None] = lambda _: None
+) -> list[Part] | None:
+    """An index of an array of a shape, part by part. What is neither an integer, a slice, None nor
+    Ellipsis is asked of `other`; None where that gives none.
+    """
     parts = list(index) if type(index) is tuple else [index]
     named = sum(p is not None and p is not Ellipsis for p in parts)
-    if Ellipsis not in parts:
+    if not any(p is Ellipsis for p in parts):
         parts.append(Ellipsis)
-    found: list[tuple[str, int, int, int]] = []
+    found: list[Part] = []
     axis = 0
     for p in parts:
         if p is None:
@@ -263,15 +274,16 @@ def slices(index: Any, shape: Sequence[int]) -> list[tuple[str, int, int, int]] 
             r = range(*p.indices(shape[axis]))
             found.append(("slice", r.start, r.step, len(r)))
             axis += 1
-        else:
+        elif isinstance(p, (int, np.integer)) and not isinstance(p, bool):
             found.append(("int", int(p) % shape[axis], 0, 1))
             axis += 1
+        else:
+            part = other(p)
+            if part is None:
+                return None
+            found.append(part)
+            axis += 1
     return found
-
-
-def flat_of(index: Index, shape: Sequence[int]) -> Coordinate:
-    """Position in a contiguous array."""
-    return flat(index, shape)
 
 
 def axes(v: Value, x: Value) -> tuple[int, ...]:

@@ -66,10 +66,10 @@ def _walk(
         if all(t is None for t in moving) or not depends(node, known):
             continue
         saved = recovered(node) if node.saved is None else node.saved
-        moving = _narrowed(node, moving, saved)
+        moving = narrowed(node, moving, saved)
         if recorded:
             saved = as_variables(cls, node, saved)
-        tangent = _pushed(moving, saved, node, cls, recorded)
+        tangent = pushed(moving, saved, node, cls, recorded)
         if tangent is not None:
             known[node] = tangent
     return [known.get(node) for node in outputs]
@@ -79,7 +79,7 @@ def _has_nan(tangent: Any) -> bool:
     return tangent is not None and bool(np.isnan(raw(tangent)).any())
 
 
-def _pushed(
+def pushed(
     moving: Sequence[Any], saved: Sequence[Any], node: Node, cls: type[Variable], recorded: bool
 ) -> Any:
     """The forward rule; where it needs numbers that are not there yet, put off."""
@@ -99,7 +99,7 @@ def is_variable(x: Any) -> bool:
     return isinstance(x, Variable)
 
 
-def _narrowed(node: Node, moving: list[Any], saved: Sequence[Any]) -> list[Any]:
+def narrowed(node: Node, moving: list[Any], saved: Sequence[Any]) -> list[Any]:
     """Tangents of the operands, less those in which the derivative is zero."""
     row = node.op
     if callable(row.reverse):

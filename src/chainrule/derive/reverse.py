@@ -6,7 +6,6 @@ Nothing recurses: a chain of a million operations takes a million turns of one l
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush, heappushpop
 from typing import Any, Final
@@ -21,6 +20,7 @@ from chainrule.graph.writes import check_written
 from chainrule.ops.complaints import check_rules
 from chainrule.ops.hot import careful
 from chainrule.ops.recording import SCALARS, everywhere, selected
+from chainrule.ops.strong import strong_products
 from chainrule.ops.table import SELECT, ZERO
 
 ndarray: Final[Any] = np.ndarray
@@ -54,16 +54,9 @@ def reverse(
             pass
         finally:
             leave(token)
-    ident = get_ident()
-    nested = ident in careful
-    careful.add(ident)
-    try:
-        with quiet():
-            active = None if wanted is None or wrap is None else _active(roots, wanted)
-            return _walk(roots, wanted, wrap, keep, True, active, outside)
-    finally:
-        if not nested:
-            careful.discard(ident)
+    with strong_products(), quiet():
+        active = None if wanted is None or wrap is None else _active(roots, wanted)
+        return _walk(roots, wanted, wrap, keep, True, active, outside)
 
 
 class _Again(Exception):

@@ -22,14 +22,13 @@ and the principle that a function whose derivative is rational in known function
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
-from chainrule.derive.forward import _narrowed, _pushed, between, push
+from chainrule.derive.forward import between, narrowed, push, pushed
 from chainrule.derive.reverse import as_variables, depends, recovered
 from chainrule.graph import writes
 from chainrule.graph.node import Leaf, Node, Spec, Variable
@@ -37,6 +36,7 @@ from chainrule.graph.writes import check_written
 from chainrule.ops.hot import careful
 from chainrule.ops.recording import general, is_traced, marked, raw
 from chainrule.ops.series import Curve, Series, plus, scaled
+from chainrule.ops.strong import strong_products
 from chainrule.ops.table import SELECT, Operation, zeros_like
 
 
@@ -66,15 +66,8 @@ def taylor(
             pass
         finally:
             leave(token)
-    ident = get_ident()
-    nested = ident in careful
-    careful.add(ident)
-    try:
-        with quiet():
-            return _Walk(cls, recorded).run(outputs, given, order)
-    finally:
-        if not nested:
-            careful.discard(ident)
+    with strong_products(), quiet():
+        return _Walk(cls, recorded).run(outputs, given, order)
 
 
 def _has_nan(x: Any) -> bool:
@@ -139,7 +132,7 @@ class _Walk:
         row = node.op
         if row is SELECT:
             return Series(_selected(moving[0], node.params["index"]))
-        moving = _narrowed(node, moving, saved)
+        moving = narrowed(node, moving, saved)
         if self.recorded:
             saved = as_variables(self.cls, node, saved)
         key = _key(row, moving, saved)
@@ -260,7 +253,7 @@ class _Rule:
                 tangent = _source(walk.cls, first)
                 tangents[i] = tangent
                 slopes.append((tangent, m))
-        out = _pushed(tangents, saved, self.node, walk.cls, recorded=True)
+        out = pushed(tangents, saved, self.node, walk.cls, recorded=True)
         self.outputs = list(out) if isinstance(out, tuple | list) else [out]
         reached = [o._node for o in self.outputs if _has_node(o)]
         self.constant = not self._reads(reached, values, [t._node for t, _ in slopes])

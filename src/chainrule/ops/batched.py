@@ -126,16 +126,6 @@ def over_axis_of_all(
     return general(row, operands, {**params, "axis": axis})
 
 
-def over_axis_from_the_end(
-    row: Any, size: int, operands: Sequence[Any], moved: Any, params: Params
-) -> Any:
-    """For rows of two operands, broadcasting, that work along one axis, counted from the end."""
-    axis = params["axis"]
-    if axis >= 0:
-        axis -= rank(operands[0], moved[0])
-    return general(row, aligned(operands, moved), {**params, "axis": axis})
-
-
 # --- stacks --------------------------------------------------------------------------------------
 
 

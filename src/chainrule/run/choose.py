@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from chainrule.codegen.engine import available
 from chainrule.graph.graph import Graph
-
-
-class Runnable(Protocol):
-    """Runs a graph on arrays."""
-
-    graph: Graph
-
-    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
-        """The outputs for these inputs."""
-        ...
-
 
 _said: list[bool] = []
 

@@ -16,8 +16,6 @@ from chainrule.record.syntax.canonical import NESTED, flags_of
 
 Construct = ast.If | ast.For | ast.While
 
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
 
 @dataclass(frozen=True)
 class State:
