@@ -15,7 +15,8 @@ import ctypes
 import math
 from typing import Any, Final
 
-from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
+from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program
+from chainrule.codegen.reshape import chopped
 from chainrule.codegen.steps import LAYOUT, Shared, StepsEmitter
 from chainrule.codegen.text import Emitter
 

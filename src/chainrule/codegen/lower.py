@@ -14,20 +14,11 @@ from chainrule.codegen.doubt import check, plain
 from chainrule.codegen.expression import Expr
 from chainrule.codegen.fuse import Fusion, Unit, aligned
 from chainrule.codegen.index import Coordinate, flat, plus, strides_of, times
-from chainrule.codegen.loops import (
-    Buffer,
-    Callback,
-    Kernel,
-    Loop,
-    Program,
-    Step,
-    Store,
-    collapse,
-    interchange,
-)
+from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Program, Step, Store
 from chainrule.codegen.memory import plan
 from chainrule.codegen.nests import finish, nested
 from chainrule.codegen.products import product
+from chainrule.codegen.reshape import collapse, interchange
 from chainrule.codegen.reuse import work_in_place
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index

@@ -12,16 +12,8 @@ from typing import Any, Final
 
 from chainrule.codegen.expression import gathered
 from chainrule.codegen.index import Affine, Coordinate, affine, bounds
-from chainrule.codegen.loops import (
-    Buffer,
-    Kernel,
-    Nest,
-    Step,
-    Store,
-    collapse_inside,
-    moved,
-    positions_by_buffer,
-)
+from chainrule.codegen.loops import Buffer, Kernel, Nest, Step, Store, positions_by_buffer
+from chainrule.codegen.reshape import collapse_inside, moved
 
 ROWS: Final = 4
 """Fewer rows are not worth a loop of their own."""
