@@ -45,6 +45,14 @@ def has_fma() -> bool:
     return bool(features.get("fma")) or "fma" not in features
 
 
+@functools.lru_cache(maxsize=1)
+def registers() -> int:
+    """How many vector registers this processor has."""
+    llvm, _, _ = _setup()
+    features = llvm.get_host_cpu_features()
+    return 32 if features.get("avx512f") or features.get("neon") else 16
+
+
 class Machine:
     """Machine code in memory, as long as this object lives."""
 

@@ -127,7 +127,7 @@ class Access:
 
 @dataclass(eq=False)
 class Product:
-    """c = a @ b by BLAS, for every point of loops over a batch."""
+    """c = a @ b by a library or `codegen.gemm`, for every point of loops over a batch."""
 
     extents: tuple[int, ...]
     sizes: tuple[int, int, int]
@@ -136,6 +136,13 @@ class Product:
     c: Access
     code: str
     level: int = 0
+    doubt: Buffer | None = None
+    """Where to note a NaN among the results."""
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether an operand is a vector."""
+        return 1 in self.sizes[:2]
 
     def reads(self) -> list[Buffer]:
         """Buffers that are read."""

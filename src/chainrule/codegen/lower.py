@@ -14,7 +14,7 @@ from chainrule.codegen.doubt import check, plain
 from chainrule.codegen.expression import Expr
 from chainrule.codegen.fuse import Fusion, Unit, aligned
 from chainrule.codegen.index import Coordinate, flat, plus, strides_of, times
-from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Program, Step, Store
+from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Product, Program, Step, Store
 from chainrule.codegen.memory import plan
 from chainrule.codegen.nests import finish, nested
 from chainrule.codegen.products import product
@@ -62,8 +62,11 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
             memory.new("temporary", v)
     steps: list[Step] = [_call(v, fusion, memory) for v in fusion.calls]
     for v, step in zip(fusion.calls, list(steps), strict=True):
-        if v.op == "strong_matmul" and not isinstance(step, Callback):
-            steps.append(check(memory.buffers[v], memory.doubt, step.level))
+        if v.op == "strong_matmul" and isinstance(step, Product):
+            if step.is_vector:
+                steps.append(check(memory.buffers[v], memory.doubt, step.level))
+            else:
+                step.doubt = memory.doubt
     whole: dict[Kernel, Kernel] = {}
     groups: dict[tuple[int, tuple[int, ...]], list[Unit]] = {}
     for unit in fusion.units:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from chainrule.codegen import blas
+from chainrule.codegen import blas, gemm
 from chainrule.codegen.back import NO_MEMORY as NO_MEMORY
 from chainrule.codegen.carry import is_small
 from chainrule.codegen.emit import KernelEmitter, write_nest
@@ -131,7 +131,7 @@ class StepsEmitter:
     # --- matrix products -------------------------------------------------------------------------
 
     def _product(self, step: Product) -> None:
-        """C = A B in C's order is C^T = B^T A^T in Fortran's."""
+        """A product for each point of the loops over the batch."""
         variables: dict[int, str] = {}
         ends: list[tuple[str, str, str, int, str, int]] = []
         e = self.e
@@ -168,17 +168,20 @@ class StepsEmitter:
         if m == 1 or n == 1:
             self._gemv(step, prefix, a, b, c)
             return
-        ta, la = _layout(step.a, m, k)
-        tb, lb = _layout(step.b, k, n)
-        one, zero = self._number(1.0, code), self._number(0.0, code)
-        self._call(
-            f"{prefix}gemm",
-            [
-                self._letter(tb), self._letter(ta), self._integer(n), self._integer(m),
-                self._integer(k), one, b, self._integer(lb), a, self._integer(la), zero, c,
-                self._integer(n),
-            ],
-        )  # fmt: skip
+        sizes = [str(m), str(n), str(k)]
+        pointers = [(a, step.a), (b, step.b), (c, step.c)]
+        arguments = [f"i64 {x}" for x in sizes]
+        for pointer, access in pointers:
+            arguments += [f"ptr {pointer}", f"i64 {access.row}", f"i64 {access.column}"]
+        function = f"inttoptr (i64 {gemm.address(code)} to ptr)"
+        found = self.e.do(f"call i32 {function}({', '.join(arguments[:-1])})")
+        room = self.e.do(f"icmp ne i32 {found}, {gemm.NO_ROOM}")
+        self.unless(room, str(NO_MEMORY))
+        if step.doubt is not None:
+            place = self.names[step.doubt]
+            old = self.e.do(f"load i8, ptr {place}")
+            new = self.e.do(f"trunc i32 {found} to i8")
+            self.e.put(f"store i8 {self.e.do(f'or i8 {old}, {new}')}, ptr {place}")
 
     def _gemv(self, step: Product, prefix: str, a: str, b: str, c: str) -> None:
         m, n, k = step.sizes
