@@ -35,26 +35,18 @@ class Panels(Tiles):
 
     def _copied_rows(self, e: Blocks, n: int) -> None:
         """Of a matrix that lies row by row."""
-        whole = e.do(f"and i64 %columns, {-n}")
-        some = e.do(f"icmp ne i64 {whole}, 0")
-        rest = e.do(f"icmp ult i64 {whole}, %across")
+        v = f"<{n} x {self.t}>"
 
         def row(p: str) -> None:
             source = e.at(self.t, "%b", e.do(f"mul nsw i64 {p}, %brs"))
             to = e.at(self.t, "%to", e.do(f"mul nsw i64 {p}, %across"))
 
             def vector(j: str) -> None:
-                x = e.do(
-                    f"load <{n} x {self.t}>, ptr {e.at(self.t, source, j)}, align {self.align}"
-                )
-                e.put(f"store <{n} x {self.t}> {x}, ptr {e.at(self.t, to, j)}, align {self.align}")
+                left = e.do(f"sub nsw i64 %columns, {j}")
+                x = self.load_masked(e, n, e.at(self.t, source, j), self.first(e, n, left))
+                e.put(f"store {v} {x}, ptr {e.at(self.t, to, j)}, align {self.align}")
 
-            e.either(some, lambda: e.loop(whole, str(n), vector), lambda: None)
-            e.either(
-                rest,
-                lambda: e.loop("%across", "1", lambda j: self._one(e, p, j), whole),
-                lambda: None,
-            )
+            e.loop("%across", str(n), vector)
 
         e.loop("%depth", "1", row)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from chainrule.codegen import engine
 from chainrule.codegen.blocks import Blocks
-from chainrule.codegen.text import Module, literal, scalar_type, width
+from chainrule.codegen.text import Module, scalar_type, width
 
 DEPTH: Final = 1024
 """Bytes of a row of a in a block ..."""
@@ -102,22 +102,15 @@ class Tiles:
         def parts() -> None:
             for k, x in enumerate(values):
                 e.put(f"store {self.v} {x}, ptr {e.at(self.v, spare, str(k))}, align 64")
+            masks = [self._mask(e, j) for j in range(vectors)]
             count = e.do("add nuw nsw i64 %last, 1")
 
             def row(i: str) -> None:
-                source = e.at(self.t, spare, e.do(f"mul nsw i64 {i}, {vectors * self.lanes}"))
+                source = e.at(self.v, spare, e.do(f"mul nsw i64 {i}, {vectors}"))
                 to = e.at(self.t, "%c", e.do(f"mul nsw i64 {i}, %ldc"))
-
-                def number(j: str) -> None:
-                    x = e.do(f"load {self.t}, ptr {e.at(self.t, source, j)}")
-                    place = e.at(self.t, to, j)
-                    old = e.do(f"load {self.t}, ptr {place}")
-                    old = e.do(f"select i1 %add, {self.t} {old}, {self.t} {literal(0, self.code)}")
-                    x = e.do(f"fadd {self.t} {x}, {old}")
-                    e.put(f"store {self.t} {x}, ptr {place}")
-                    e.note(e.do(f"fcmp uno {self.t} {x}, {x}"))
-
-                e.loop("%columns", "1", number)
+                for j, (mask, again) in enumerate(masks):
+                    x = e.do(f"load {self.v}, ptr {e.at(self.v, source, str(j))}, align 64")
+                    self._put_masked(e, e.at(self.v, to, str(j)), mask, again, x)
 
             e.loop(count, "1", row)
 
@@ -144,6 +137,44 @@ class Tiles:
                 e.put(f"store {self.v} {x}, ptr {place}, align {self.align}")
                 results.append(x)
         self._note_nan(e, results)
+
+    def first(self, e: Blocks, n: int, count: str) -> str:
+        """The mask of the first lanes, of which there may be none, or more than a vector has."""
+        edge = e.do(f"insertelement <{n} x i64> poison, i64 {count}, i32 0")
+        edge = e.do(
+            f"shufflevector <{n} x i64> {edge}, <{n} x i64> poison, <{n} x i32> zeroinitializer"
+        )
+        lanes = ", ".join(f"i64 {k}" for k in range(n))
+        return e.do(f"icmp slt <{n} x i64> <{lanes}>, {edge}")
+
+    def load_masked(self, e: Blocks, n: int, place: str, mask: str) -> str:
+        """A vector from memory, with zeros in the lanes that are masked out."""
+        v, masks = f"<{n} x {self.t}>", f"<{n} x i1>"
+        name = f"llvm.masked.load.v{n}f{8 * self.align}.p0"
+        self.module.declare(name, v, f"ptr, i32, {masks}, {v}")
+        return e.do(
+            f"call {v} @{name}(ptr {place}, i32 {self.align}, {masks} {mask}, {v} zeroinitializer)"
+        )
+
+    def _mask(self, e: Blocks, j: int) -> tuple[str, str]:
+        """Which lanes of a row's vector j exist, and which of them an earlier block has left."""
+        masks = f"<{self.lanes} x i1>"
+        mask = self.first(e, self.lanes, e.do(f"sub nsw i64 %columns, {j * self.lanes}"))
+        return mask, e.do(f"select i1 %add, {masks} {mask}, {masks} zeroinitializer")
+
+    def _put_masked(self, e: Blocks, place: str, mask: str, again: str, x: str) -> None:
+        """Store some lanes, or add them to what an earlier block has left."""
+        v, masks = self.v, f"<{self.lanes} x i1>"
+        old = self.load_masked(e, self.lanes, place, again)
+        name = f"v{self.lanes}f{8 * self.align}.p0"
+        self.module.declare(f"llvm.masked.store.{name}", "void", f"{v}, ptr, i32, {masks}")
+        x = e.do(f"fadd {v} {old}, {x}")
+        e.put(
+            f"call void @llvm.masked.store.{name}({v} {x}, ptr {place}, i32 {self.align}, "
+            f"{masks} {mask})"
+        )
+        x = e.do(f"select {masks} {mask}, {v} {x}, {v} zeroinitializer")
+        self._note_nan(e, [x])
 
     def _note_nan(self, e: Blocks, values: list[str]) -> None:
         """Note whether a lane of some vectors is NaN."""
