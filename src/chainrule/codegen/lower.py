@@ -27,6 +27,7 @@ from chainrule.codegen.loops import (
 )
 from chainrule.codegen.memory import plan
 from chainrule.codegen.nests import finish, nested
+from chainrule.codegen.packing import packed
 from chainrule.codegen.products import product
 from chainrule.codegen.reuse import work_in_place
 from chainrule.codegen.scalars import identity_of
@@ -91,6 +92,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
     steps.sort(key=lambda s: s.level)
     steps = nested(steps, whole)
     finish(steps)
+    steps = packed(steps, memory)
     buffers = list(memory.buffers.values())
     return Program(
         steps,
