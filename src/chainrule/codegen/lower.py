@@ -26,6 +26,7 @@ from chainrule.codegen.loops import (
     interchange,
 )
 from chainrule.codegen.memory import plan
+from chainrule.codegen.merging import merged
 from chainrule.codegen.nests import finish, nested
 from chainrule.codegen.packing import packed
 from chainrule.codegen.products import product
@@ -92,7 +93,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
     steps.sort(key=lambda s: s.level)
     steps = nested(steps, whole)
     finish(steps)
-    steps = packed(steps, memory)
+    steps = packed(merged(steps), memory)
     buffers = list(memory.buffers.values())
     return Program(
         steps,

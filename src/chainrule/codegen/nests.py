@@ -100,14 +100,14 @@ def _row(positions: Sequence[Coordinate], kernel: Kernel) -> int | None:
             return None
         terms = dict(p.terms)
         step = terms.pop(0, 0)
-        reach = bounds(affine(p.const, terms), _Extents(kernel))
+        reach = bounds(affine(p.const, terms), Loops(kernel))
         if step < 1 or reach is None or reach[0] < 0 or reach[1] >= step:
             return None
         steps.add(step)
     return steps.pop() if len(steps) == 1 else None
 
 
-class _Extents:
+class Loops:
     """What `bounds` asks for."""
 
     def __init__(self, kernel: Kernel) -> None:
