@@ -108,7 +108,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
 
 def _adds(s: Store) -> bool:
     """Whether a store adds to what an earlier step has put in place: it cannot be done twice."""
-    return s.how != "=" and s.start is None and s.buffer.kind != "status"
+    return s.how != "=" and s.start is None and not s.buffer.is_note
 
 
 def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
@@ -244,9 +244,10 @@ def _kernel(units: list[Unit], memory: Memory, fusion: Fusion) -> Kernel:
             store = _store(unit, index, scope, memory)
             if store is not None:
                 stores.append(store)
-    for holds in scope.checks:
-        wrong = scope.expressions.apply("logical_not", (holds,), "b1")
-        stores.append(Store(memory.status, 0, wrong, "logical_or"))
+    for conditions, note in ((scope.checks, memory.status), (scope.doubts, memory.doubt)):
+        for holds in conditions:
+            wrong = scope.expressions.apply("logical_not", (holds,), "b1")
+            stores.append(Store(note, 0, wrong, "logical_or"))
     return interchange(Kernel(extents, stores))
 
 

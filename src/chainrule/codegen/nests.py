@@ -70,7 +70,7 @@ def _grown(
             group.append((step, whole[step]))
         else:
             others.append(step)
-            later.update(b for b in step.writes() if b.kind != "status")
+            later.update(b for b in step.writes() if not b.is_note)
     return group, others
 
 
@@ -84,7 +84,7 @@ def _joins(kernel: Kernel, group: list[Kernel]) -> bool:
     for other in group:
         theirs = positions_by_buffer(other)
         for b in other.writes():
-            if b.kind == "status" or b not in touched:
+            if b.is_note or b not in touched:
                 continue
             shared = True
             if _row(theirs[b], other) is None or _row(theirs[b], other) != _row(touched[b], kernel):

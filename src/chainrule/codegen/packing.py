@@ -112,7 +112,5 @@ def _reading(
     for old, new in changed.items():
         if old.op == "load" and isinstance(p := old.value[1], Affine):
             new.value = places.get((old.value[0], p.terms, p.const), new.value)
-    stores = [
-        Store(s.buffer, s.position, changed[s.expr], s.how, s.start) for s in kernel.stores
-    ]
+    stores = [Store(s.buffer, s.position, changed[s.expr], s.how, s.start) for s in kernel.stores]
     return Kernel(kernel.extents, stores, kernel.level, kernel.name)

@@ -1,7 +1,7 @@
 """Loops over arrays of which every element goes its own way, tile after tile of the elements.
 
-`for j in range(m): y = y + x[j] * p; p = p * t` on long arrays takes them through the memory in each
-turn, and its derivative stores them for each turn. But one element never looks at another: the
+`for j in range(m): y = y + x[j] * p; p = p * t` on long arrays takes them through the memory in
+each turn, and its derivative stores them for each turn. But one element never looks at another: the
 whole loop can be run on a few hundred elements, then on the next, and what is stored between the
 loop and the way back through it is as small as that. Sums over all elements become sums over the
 tiles'.
@@ -26,7 +26,6 @@ from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.axes import axes_of
 from chainrule.ops.recording import SELECT, wrapped
-from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 
 SAME, TILED, STACKED, PARTIAL = "same", "tiled", "stacked", "partial"
@@ -94,7 +93,9 @@ _LINEAR: Final = frozenset({"negative", "astype", "copy", "alias", "positive"})
 _ADDING: Final = frozenset({"add_at", "put"})
 
 
-def kind_of(node: Node, kinds: Sequence[Kind], shapes: Sequence[tuple[int, ...]], count: int) -> Kind:
+def kind_of(
+    node: Node, kinds: Sequence[Kind], shapes: Sequence[tuple[int, ...]], count: int
+) -> Kind:
     """The kind of a result, from the kinds of the operands; None where a tile could not do it."""
     assert node.saved is not None
     assert node.op is not None
@@ -120,7 +121,7 @@ def kind_of(node: Node, kinds: Sequence[Kind], shapes: Sequence[tuple[int, ...]]
 
 
 def _of_partial(node: Node, kinds: Sequence[Kind]) -> Kind:
-    """The kind of what is computed with sums over the elements: linear in them, or not for tiles."""
+    """The kind of what is computed with sums over the elements: linear in them, or None."""
     name = node.op.name
     if TILED in kinds:
         return None
@@ -142,7 +143,9 @@ def _of_partial(node: Node, kinds: Sequence[Kind]) -> Kind:
 class Body:
     """The kinds of a scan's operands and results, found from what its body does with them."""
 
-    def __init__(self, node: Node, given: Sequence[Kind], values: Sequence[Any], count: int) -> None:
+    def __init__(
+        self, node: Node, given: Sequence[Kind], values: Sequence[Any], count: int
+    ) -> None:
         self.graph: Graph = node.params["body"]
         self.node, self.count = node, count
         m, n = node.params["counts"]
@@ -185,17 +188,13 @@ class Body:
             given = [_kind(n, v, kinds, self.count) for n, v in operands(node)]
             kinds[node] = kind_of(node, given, [_shape(v) for _, v in operands(node)], self.count)
         self.kinds = kinds
-        self.outputs = [
-            _kind(o._node, o._value, kinds, self.count) for o in self.graph.outputs
-        ]
+        self.outputs = [_kind(o._node, o._value, kinds, self.count) for o in self.graph.outputs]
 
     @property
     def results(self) -> list[Kind]:
         """Kinds of the scan's results."""
         n = self.node.params["counts"][1]
-        return [
-            STACKED if k == TILED and i >= n else k for i, k in enumerate(self.outputs)
-        ]
+        return [STACKED if k == TILED and i >= n else k for i, k in enumerate(self.outputs)]
 
 
 def _input(kind: Kind, value: Any, count: int, axis: int) -> Kind:
@@ -314,7 +313,7 @@ class Region:
         return True
 
 
-# --- the region as a scan over tiles ----------------------------------------------------------------
+# --- the region as a scan over tiles --------------------------------------------------------------
 
 
 class _Rewriting:
@@ -404,11 +403,11 @@ class _Rewriting:
         parts = [n for n in self.ends if self.region.kinds[n] != PARTIAL]
         specs = [n.saved[0] for n in sums]  # type: ignore[index]
         values = [*same.values(), *[np.zeros(s.shape, s.dtype) for s in specs]]
-        values += [
-            v[: whole * size].reshape((whole, size, *_shape(v)[1:])) for v in cut.values()
-        ]
+        values += [v[: whole * size].reshape((whole, size, *_shape(v)[1:])) for v in cut.values()]
         scope = Scope("tiles")
-        inputs = [Parameter(Spec(v if hasattr(v, "shape") else np.asarray(v)), scope) for v in values]
+        inputs = [
+            Parameter(Spec(v if hasattr(v, "shape") else np.asarray(v)), scope) for v in values
+        ]
         for node in inputs[len(same) + len(sums) :]:
             node.spec.shape = node.spec.shape[1:]
         tensors = [wrapped(self.cls, Abstract(i.spec.shape, i.spec.dtype), i) for i in inputs]
