@@ -100,3 +100,32 @@ def test_products_at_places_are_not_computed_elsewhere() -> None:
         return int(line.split()[0].replace(",", ""))
 
     assert operations(gradient) < 1.5 * operations(value)
+
+
+def test_factors_come_before_sums_that_are_there() -> None:
+    """One pass over an array for its sum and the sums of its multiples, whatever the axes."""
+
+    def sums(x: Any, c: Any) -> Any:
+        return np.sum(x), np.sum(c * x), np.sum(-(x * c) * 2.0), np.sum(x * c, axis=(0, 1))
+
+    compiled = cr.jit(sums)
+    x = RNG.random((30, 40))
+    for ours, theirs in zip(compiled(x, 3.0), sums(x, 3.0), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    loops = [k for k in compiled.lower(x, 3.0).program.kernels if k.extents]
+    assert len(loops) == 1
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("size", "c"), [(1e307, 1e-300), (1e308, 0.0), (1.0, np.inf), (0.0, np.inf)]
+)
+def test_sums_that_overflow_without_their_factor(size: float, c: float) -> None:
+    """Then every element is multiplied, as it is written."""
+
+    def sums(x: Any, c: Any) -> Any:
+        return np.sum(x), np.sum(c * x)
+
+    x = np.full(100, size)
+    for ours, theirs in zip(cr.jit(sums)(x, c), sums(x, c), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)

@@ -29,7 +29,7 @@ WRITTEN_OUT: Final = 36
 VECTOR: Final = 8
 """... unless their last axis is as long as this: then a loop along it runs in vectors."""
 
-TRAILING: Final = 64
+TRAILING: Final = 96
 """Trailing axes of at most so many elements together are written out in a loop's body ..."""
 
 AXIS: Final = 16

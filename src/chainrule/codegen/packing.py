@@ -94,7 +94,7 @@ def _copying(
 ) -> Kernel:  # fmt: skip
     """A kernel that copies elements from some starts on."""
     make = Expressions()
-    here = {k: step for k, step in enumerate(strides_of(extents))}
+    here = dict(enumerate(strides_of(extents)))
     there = {k: step for k, (_, step) in enumerate(terms)}
     size = math.prod(extents)
     stores = []

@@ -1,4 +1,5 @@
-"""Derivatives of extremes, in the hope that each extreme is one element.
+"""Derivatives of extremes, in the hope that each extreme is one element; factors before sums
+(`rewrite.factors`), in the hope that the sums are finite without them.
 
 The derivative of `min(x, axis)` by x is the cotangent, shared among the elements that are as small
 as the minimum: an array as large as x that is nearly everywhere zero, and what is multiplied by it
@@ -7,8 +8,8 @@ and one number (`Hot`), and so are its products, negatives and sums with others 
 they are multiplied by is read at the place; a sum over another axis adds to places.
 
 That there is one place is *expected* (`ops.expected`): machine code counts as it looks for it, and
-where the count is another, or the extreme is not finite, the program is run again as it was before (`run.compiled`). So elements
-that tie share as they always do.
+where the count is another, or the extreme is not finite, the program is run again as it was before
+(`run.compiled`). So elements that tie share as they always do.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from chainrule.ops.expected import expected
 from chainrule.ops.recording import wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
+from chainrule.rewrite.factors import Scaled, scaled_sums
 
-LONG: Final = 16
+LONG: Final = 8
 """Along shorter axes zeros are multiplied with: that is written out."""
 
 Shape = tuple[int, ...]
@@ -52,16 +54,9 @@ class Hot:
 
 
 def hopeful(graph: Graph, make: Callable[[Any], Any]) -> Graph:
-    """The same function where extremes are unique; `make(cls)` gives a `simplify.Builder`."""
-    if not any(_extreme(node) for node in graph.nodes):
-        return graph
+    """The same function where extremes are unique and sums are finite; `make(cls)` gives a `simplify.Builder`."""
     walk = _Walk(graph, make)
     return walk.graph() if walk.found else graph
-
-
-def _extreme(node: Node) -> bool:
-    """Whether a node compares an array with its own extreme, along one long axis."""
-    return _axis_of_extreme(node) is not None
 
 
 def _axis_of_extreme(node: Node) -> tuple[int, str] | None:
@@ -97,19 +92,50 @@ class _Walk:
             found = _axis_of_extreme(node)
             if found is not None:
                 self.hits[node] = found
-        self.found = bool(self.hits)
+        self.scaled = scaled_sums(graph)
+        self.found = bool(self.hits or self.scaled)
+        self.known: dict[Node | None, Any] = {}
 
     def graph(self) -> Graph:
         """The new graph."""
         old = self.old
         arguments = [wrapped(old.cls, Abstract(n.spec.shape, n.spec.dtype), n) for n in old.inputs]
-        outputs = [self.whole(o) for o in replay(old, arguments, self.node)]
+        self.known.update(zip(old.inputs, arguments, strict=True))
+        outputs = [self.whole(o) for o in replay(old, arguments, self.noted)]
         outputs = [o if isinstance(o, Variable) else wrapped(old.cls, o, None) for o in outputs]
         return Graph(old.inputs, outputs, old.cls)
 
     def do(self, name: str, *operands: Any, **params: Any) -> Any:
         """An operation, by the name of its row."""
         return self.build.do(TABLE[name], list(operands), **params)
+
+    def noted(self, node: Node, operands: list[Any]) -> Any:
+        """The result of a node, which is kept for `factored`."""
+        scaled = self.scaled.get(node)
+        y = self.factored(node, scaled) if scaled is not None else None
+        if y is None:
+            y = self.node(node, operands)
+        self.known[node] = y
+        return y
+
+    def factored(self, node: Node, scaled: Scaled) -> Any:
+        """A sum as an earlier one times numbers, expecting that all of them are finite."""
+        assert node.saved is not None
+        y = self.known[scaled.earlier]
+        shape = node.saved[0].shape
+        if y.shape != shape:
+            y = self.do("reshape", y, shape=shape)
+        holds = self.do("isfinite", y)
+        for name, n, v in scaled.factors:
+            c = self.known.get(n, v)
+            if isinstance(c, Hot):
+                return None
+            if getattr(c, "shape", ()):
+                c = self.do("reshape", c, shape=())
+            y = self.do(name, c, y)
+            holds = self.do("logical_and", holds, self.do("isfinite", c))
+        y = self.do("negative", y) if scaled.negative else y
+        return self.build.do(expected.operation, [y, holds])  # type: ignore[attr-defined]
 
     def node(self, node: Node, operands: list[Any]) -> Any:
         """The result of a node on operands that may be hot."""
