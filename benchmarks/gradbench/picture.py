@@ -28,9 +28,9 @@ def ratios(found: Sequence[Found], what: str) -> dict[str, float]:
 def draw(found: Sequence[Found], path: Path) -> None:
     """Draw the ratios into a file, where there is matplotlib to do it."""
     try:
-        import matplotlib
+        import matplotlib as mpl
 
-        matplotlib.use("agg")
+        mpl.use("agg")
         import matplotlib.pyplot as plt
     except ImportError:
         print("no picture: matplotlib is not installed", file=sys.stderr)

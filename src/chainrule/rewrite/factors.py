@@ -1,6 +1,7 @@
 """Sums of the same array times different numbers: one sum, and products with it.
 
-`sum(c * x)` is `c * sum(x)`, which may be there already: the derivative of x / sum(x) asks for both.
+`sum(c * x)` is `c * sum(x)`, which may be there already: the derivative of x / sum(x) asks for
+both.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Node
 from chainrule.ops.axes import axes_of
 
@@ -45,33 +46,37 @@ def scaled_sums(graph: Graph) -> dict[Node, Scaled]:
 
 
 def _floating(node: Node) -> bool:
-    return node.params.get("dtype") is None and node.saved[0].dtype.kind == "f"  # type: ignore[index]
+    assert node.saved is not None
+    return node.params.get("dtype") is None and node.saved[0].dtype.kind == "f"
 
 
 def _peeled(x: Node, inner: Scaled) -> Node:
     """What is left of a product without its factors of size one, which are noted, and signs."""
-    while x.op is not None and x.saved is not None:
-        shape = x.saved[0].shape
-        if x.op.name == "negative" and x.inputs[0] is not None:
-            x, inner.negative = x.inputs[0], not inner.negative
-            continue
-        if x.op.name not in ("multiply", "strong_multiply"):
-            break
-        pairs = list(zip(x.inputs, x.saved[1:], strict=True))
-        for (n, v), (other, w) in (pairs, pairs[::-1]):
-            number = _number(n, v)
-            if number is not None and other is not None and getattr(w, "shape", ()) == shape:
-                inner.factors.append((x.op.name, *number))
-                x = other
-                break
-        else:
-            break
+    before: Node | None = x
+    while before is not None:
+        x, before = before, _before(before, inner)
     return x
+
+
+def _before(x: Node, inner: Scaled) -> Node | None:
+    """The array of a product with a number, or of a negative; None of anything else."""
+    if x.op is None or x.op.name not in ("negative", "multiply", "strong_multiply"):
+        return None
+    pairs = list(operands(x))
+    if len(pairs) == 1:
+        inner.negative ^= pairs[0][0] is not None
+        return pairs[0][0]
+    assert x.saved is not None
+    for (n, v), (other, w) in (pairs, pairs[::-1]):
+        number = _number(n, v)
+        if number is not None and other is not None and w.shape == x.saved[0].shape:
+            inner.factors.append((x.op.name, *number))
+            return other
+    return None
 
 
 def _number(node: Node | None, value: Any) -> tuple[Node | None, Any] | None:
     """The one number that an operand is everywhere, as node and value."""
     while node is not None and node.op is not None and node.op.name == "broadcast_to":
-        assert node.saved is not None
-        node, value = node.inputs[0], node.saved[1]
+        ((node, value),) = operands(node)
     return (node, value) if getattr(value, "size", 1) == 1 else None

@@ -54,7 +54,9 @@ class Hot:
 
 
 def hopeful(graph: Graph, make: Callable[[Any], Any]) -> Graph:
-    """The same function where extremes are unique and sums are finite; `make(cls)` gives a `simplify.Builder`."""
+    """The same function where extremes are unique and sums are finite; `make(cls)` gives a
+    `simplify.Builder`.
+    """
     walk = _Walk(graph, make)
     return walk.graph() if walk.found else graph
 
