@@ -6,29 +6,31 @@ whole loop can be run on a few hundred elements, then on the next, and what is s
 loop and the way back through it is as small as that. Sums over all elements become sums over the
 tiles'.
 
-A `Region` is a scan and what can go with it, other scans too. Its values are of three kinds:
-
-- TILED: the first axis runs over the elements, and each depends on itself alone;
-- STACKED: such values of each turn, in the order of the turns;
-- PARTIAL: a sum over the elements, or linear in such sums: those of the tiles are added.
-
-All others are SAME: they come from outside, and every tile sees all of them.
+A `Region` is a scan and what can go with it, other scans too; `rewrite.kinds` says what can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
-from chainrule.ops.axes import axes_of
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.table import TABLE
-
-SAME, TILED, STACKED, PARTIAL = "same", "tiled", "stacked", "partial"
+from chainrule.rewrite.kinds import (
+    PARTIAL,
+    SAME,
+    STACKED,
+    TILED,
+    Body,
+    Kind,
+    kind_of,
+    leads,
+    shape_of,
+)
 
 LEAST: Final = 512
 """Fewer elements are not worth tiles."""
@@ -42,9 +44,6 @@ MOST: Final = 512
 
 WORTH: Final = 1 << 16
 """Bytes that a loop touches: less lies in a near cache anyway."""
-
-Kind = str | None
-"""None of what cannot be part of a region."""
 
 
 def tiled(graph: Graph, make: Callable[[Any], Any]) -> Graph:
@@ -75,150 +74,6 @@ def _counts(graph: Graph) -> list[int]:
 
 def _is_scan(node: Node) -> bool:
     return node.op is not None and node.op.name == "scan"
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(np.shape(value)) if not hasattr(value, "shape") else value.shape
-
-
-def _leads(value: Any, count: int, axis: int = 0) -> bool:
-    shape = _shape(value)
-    return len(shape) > axis and shape[axis] == count
-
-
-# --- what kind a value is of ----------------------------------------------------------------------
-
-_MOVES: Final = frozenset({"astype", "copy", "alias", "positive"})
-_LINEAR: Final = frozenset({"negative", "astype", "copy", "alias", "positive"})
-_ADDING: Final = frozenset({"add_at", "put"})
-
-
-def kind_of(
-    node: Node, kinds: Sequence[Kind], shapes: Sequence[tuple[int, ...]], count: int
-) -> Kind:
-    """The kind of a result, from the kinds of the operands; None where a tile could not do it."""
-    assert node.saved is not None
-    assert node.op is not None
-    name = node.op.name
-    if None in kinds or STACKED in kinds or isinstance(node.saved[0], tuple):
-        return None
-    if all(k == SAME for k in kinds):
-        return SAME
-    if PARTIAL in kinds:
-        return _of_partial(node, kinds)
-    result = _shape(node.saved[0])
-    if node.op.kind == "elementwise" or name in _MOVES:
-        fits = all(
-            len(s) == len(result) if k == TILED else len(s) < len(result) or s[0] == 1
-            for k, s in zip(kinds, shapes, strict=True)
-        )
-        return TILED if fits and result and result[0] == count else None
-    if name in ("sum", "max", "min", "prod"):
-        if 0 not in axes_of(node.params.get("axis"), len(shapes[0])):
-            return TILED
-        return PARTIAL if name == "sum" else None
-    return None
-
-
-def _of_partial(node: Node, kinds: Sequence[Kind]) -> Kind:
-    """The kind of what is computed with sums over the elements: linear in them, or None."""
-    name = node.op.name
-    if TILED in kinds:
-        return None
-    if name in ("add", "subtract") and set(kinds) == {PARTIAL}:
-        return PARTIAL
-    if name in ("multiply", "strong_multiply") and kinds.count(PARTIAL) == 1:
-        return PARTIAL
-    if name == "divide" and list(kinds) == [PARTIAL, SAME]:
-        return PARTIAL
-    if name in _LINEAR or name == "sum" or (node.op.kind == "movement" and len(kinds) == 1):
-        return PARTIAL
-    inner = node.params["row"].name if name == "at_index" else name
-    arrays = kinds[: 2 if inner == "add_at" else 1]
-    if inner in _ADDING and set(arrays) == {PARTIAL} and PARTIAL not in kinds[len(arrays) :]:
-        return PARTIAL
-    return None
-
-
-class Body:
-    """The kinds of a scan's operands and results, found from what its body does with them."""
-
-    def __init__(
-        self, node: Node, given: Sequence[Kind], values: Sequence[Any], count: int
-    ) -> None:
-        self.graph: Graph = node.params["body"]
-        self.node, self.count = node, count
-        m, n = node.params["counts"]
-        self.inputs = [
-            _input(k, v, count, k_axis) for k, v, k_axis in
-            zip(given, values, (0,) * (m + n) + (1,) * (len(given) - m - n), strict=True)
-        ]  # fmt: skip
-        for k in range(m, m + n):  # what begins with zeros may be a sum: the walk will tell
-            if self.inputs[k] == SAME and _is_zero(values[k]):
-                self.inputs[k] = PARTIAL
-        self.outputs: list[Kind] = []
-        self.kinds: dict[Node, Kind] = {}
-        self._walk()
-        while self._settled(m, n):
-            self._walk()
-        carried = zip(self.inputs[m : m + n], self.outputs[:n], strict=True)
-        self.works = (
-            None not in self.inputs
-            and all(a == b for a, b in carried)
-            and all(k in (TILED, PARTIAL, SAME) for k in self.outputs)
-            and TILED in self.inputs
-        )
-
-    def _settled(self, m: int, n: int) -> bool:
-        """Carries that are no sums after all are the same for all; whether there was one."""
-        changed = False
-        for k in range(n):
-            if self.inputs[m + k] == PARTIAL != self.outputs[k]:
-                self.inputs[m + k] = SAME
-                changed = True
-        return changed
-
-    def _walk(self) -> None:
-        kinds: dict[Node, Kind] = dict(zip(self.graph.inputs, self.inputs, strict=True))
-        for node in self.graph.nodes:
-            if node.op is SELECT[0] or isinstance(node.saved[0], tuple):  # type: ignore[index]
-                same = all(_kind(n, v, kinds, self.count) == SAME for n, v in operands(node))
-                kinds[node] = SAME if same else None
-                continue
-            given = [_kind(n, v, kinds, self.count) for n, v in operands(node)]
-            kinds[node] = kind_of(node, given, [_shape(v) for _, v in operands(node)], self.count)
-        self.kinds = kinds
-        self.outputs = [_kind(o._node, o._value, kinds, self.count) for o in self.graph.outputs]
-
-    @property
-    def results(self) -> list[Kind]:
-        """Kinds of the scan's results."""
-        n = self.node.params["counts"][1]
-        return [STACKED if k == TILED and i >= n else k for i, k in enumerate(self.outputs)]
-
-
-def _input(kind: Kind, value: Any, count: int, axis: int) -> Kind:
-    """The kind of a body's input, given that of the scan's operand."""
-    if axis == 1:  # slices
-        if kind == STACKED:
-            return TILED
-        return kind if kind == SAME and not _leads(value, count, 1) else None
-    if kind == TILED:
-        return TILED
-    return kind if kind == SAME else None
-
-
-def _kind(node: Node | None, value: Any, kinds: dict[Node, Kind], count: int) -> Kind:
-    """The kind of an operand in a body: what is not known there is a constant."""
-    if node is not None and node in kinds:
-        return kinds[node]
-    return TILED if _leads(value, count) else SAME
-
-
-def _is_zero(value: Any) -> bool:
-    if type(value) is Abstract or np.asarray(value).dtype.kind != "f":
-        return False
-    return not np.any(value)
 
 
 # --- what goes together ---------------------------------------------------------------------------
@@ -272,7 +127,7 @@ class Region:
             kind = None
             if not _is_scan(node):
                 given = [self.kind(n, v) for n, v in operands(node)]
-                kind = kind_of(node, given, [_shape(v) for _, v in operands(node)], self.count)
+                kind = kind_of(node, given, [shape_of(v) for _, v in operands(node)], self.count)
             if kind in (TILED, PARTIAL):
                 self.kinds[node] = kind
                 self.nodes.append(node)
@@ -287,7 +142,7 @@ class Region:
         """The kind of an operand; what comes from before the region is cut into tiles if it can."""
         if node is not None and node in self.kinds:
             return self.kinds[node]
-        return TILED if _leads(value, self.count) else SAME
+        return TILED if leads(value, self.count) else SAME
 
     def _stacks_that_leave(self) -> set[Node]:
         """Scans with stacked results that something outside of the region reads, or the same in
@@ -343,7 +198,7 @@ class _Rewriting:
         body = self.region.bodies.get(node)
         if body is not None:
             for n, v in body.graph.given():
-                if _leads(v, body.count):
+                if leads(v, body.count):
                     self.cut[n if n is not None else id(v)] = (n, v)
 
     def graph(self) -> Graph:
@@ -403,7 +258,7 @@ class _Rewriting:
         parts = [n for n in self.ends if self.region.kinds[n] != PARTIAL]
         specs = [n.saved[0] for n in sums]  # type: ignore[index]
         values = [*same.values(), *[np.zeros(s.shape, s.dtype) for s in specs]]
-        values += [v[: whole * size].reshape((whole, size, *_shape(v)[1:])) for v in cut.values()]
+        values += [v[: whole * size].reshape((whole, size, *shape_of(v)[1:])) for v in cut.values()]
         scope = Scope("tiles")
         inputs = [
             Parameter(Spec(v if hasattr(v, "shape") else np.asarray(v)), scope) for v in values
@@ -456,7 +311,7 @@ class _Rewriting:
         body = self.region.bodies[node]
         more: dict[Any, Any] = {}
         for n, v in body.graph.given():
-            if _leads(v, body.count):
+            if leads(v, body.count):
                 key = n if n is not None else id(v)
                 more[key] = known[key]
         m, n = node.params["counts"]
