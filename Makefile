@@ -78,19 +78,19 @@ bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.compiler
 	$(BIN)/python -m benchmarks.loops
+	$(if $(GRADBENCH),$(MAKE) bench-gradbench,@echo "GRADBENCH=path adds the evals of GradBench: see below in the Makefile")
 
 # GradBench beside hand-written C++, PyTorch and JAX, in a checkout of it (g++ and nlohmann-json needed):
 #   git clone https://github.com/gradbench/gradbench
-# `make bench-gradbench GRADBENCH=path`, with OPTIONS="--evals gmm,ba --sizes large" for a part of it
+# `make bench-gradbench GRADBENCH=path`, with OPTIONS="--evals gmm,ba --sizes large" for a part of it,
+# writes a table, build/gradbench.md, and a picture, build/gradbench.png
 GRADBENCH ?=
 OPTIONS ?=
-TABLE ?= gradbench.md
 bench-gradbench: $(VENV)/.package $(VENV)/.with-peers $(VENV)/.with-gradbench
 	@test -n "$(GRADBENCH)" || { \
 	  echo "clone https://github.com/gradbench/gradbench, and give its path:"; \
 	  echo "  make bench-gradbench GRADBENCH=path"; exit 1; }
-	$(BIN)/python -m benchmarks.gradbench.compare "$(GRADBENCH)" $(OPTIONS) > $(TABLE)
-	cat $(TABLE)
+	$(BIN)/python -m benchmarks.gradbench.compare "$(GRADBENCH)" $(OPTIONS)
 
 format: $(VENV)/.with-test
 	$(BIN)/ruff check --fix .

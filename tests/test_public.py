@@ -35,6 +35,8 @@ INTERNAL = {
     "custom", "deferred",
     # products in which zero times infinity is zero
     "strong_contraction", "strong_multiply",
+    # made by the compiler
+    "expected",
 }  # fmt: skip
 """Operations without a public name."""
 

@@ -24,9 +24,12 @@ from chainrule.codegen.values import Value, Values
 from chainrule.codegen.views import Index, Unresolved
 
 WRITTEN_OUT: Final = 36
-"""Arrays of at most this many elements are computed element by element, without loops."""
+"""Arrays of at most this many elements are computed element by element, without loops ..."""
 
-TRAILING: Final = 64
+VECTOR: Final = 8
+"""... unless their last axis is as long as this: then a loop along it runs in vectors."""
+
+TRAILING: Final = 96
 """Trailing axes of at most so many elements together are written out in a loop's body ..."""
 
 AXIS: Final = 16
@@ -42,7 +45,7 @@ PRODUCT: Final = 256
 def split(shape: Sequence[int]) -> int:
     """How many leading axes of a shape are loops."""
     total = math.prod(shape)
-    if total <= WRITTEN_OUT:
+    if total <= WRITTEN_OUT and (not shape or shape[-1] < VECTOR):
         return 0
     p, trailing = len(shape), 1
     while p > 1 and shape[p - 1] <= AXIS and trailing * shape[p - 1] <= TRAILING:
@@ -199,15 +202,25 @@ class Fusion:
         self._add(unit, stored=v in self.forced, probed=True)
 
     def _is_cheap(self, v: Value, unit: Unit) -> bool:
-        """Whether a value is better computed where it is read than kept: it costs little."""
-        if v.op in EXPENSIVE or v.op not in EMIT or not unit.extents or v in self.forced:
+        """Whether a value is better computed where it is read than kept: it costs little, and is
+        made of one or two arrays that are in memory anyway, and of single numbers.
+        """
+        if v.op in EXPENSIVE or not (v.op in EMIT or v.op == "astype"):
             return False
-        if v in self.values.outputs or len(unit.bases) > 2:
+        if not unit.extents or v in self.forced:
             return False
-        if not all(self.kind[b] == "given" for b, _ in unit.bases):
+        if v in self.values.outputs or sum(b.size > 1 for b, _ in unit.bases) > 2:
+            return False
+        later = [b for b, _ in unit.bases if self.kind[b] != "given"]
+        if sum(b.size > 1 for b in later) > 1 or not self._are_kept(later, unit):
             return False
         self.cost[v] = 1 + sum(self.cost.get(a, 0) for a in v.args)
         return self.cost[v] <= 2 and v.size > WRITTEN_OUT
+
+    def _are_kept(self, bases: Sequence[Value], unit: Unit) -> bool:
+        """Whether values are in memory before a unit can begin, as it waits for another one."""
+        level = self._earliest(unit)
+        return all(self.level[b] < level for b in bases)
 
     def force(self, v: Value) -> None:
         """Have a value in memory that would be followed to its operands."""

@@ -34,6 +34,11 @@ class Buffer:
         """Bytes of all elements."""
         return self.size * max(width(self.code), 1)
 
+    @property
+    def is_note(self) -> bool:
+        """Whether it holds one truth value that any step may make true."""
+        return self.kind in ("status", "doubt")
+
     def __repr__(self) -> str:
         return f"{self.kind[0]}{self.number}"
 

@@ -16,7 +16,9 @@ from chainrule.codegen.fuse import Fusion, Unit, aligned
 from chainrule.codegen.index import Coordinate, flat, plus, strides_of, times
 from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Product, Program, Step, Store
 from chainrule.codegen.memory import plan
+from chainrule.codegen.merging import merged
 from chainrule.codegen.nests import finish, nested
+from chainrule.codegen.packing import packed
 from chainrule.codegen.products import product
 from chainrule.codegen.reshape import collapse, interchange
 from chainrule.codegen.reuse import work_in_place
@@ -85,6 +87,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
     steps.sort(key=lambda s: s.level)
     steps = nested(steps, whole)
     finish(steps)
+    steps = packed(merged(steps), memory)
     buffers = list(memory.buffers.values())
     return Program(
         steps,
@@ -99,7 +102,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
 
 def _adds(s: Store) -> bool:
     """Whether a store adds to what an earlier step has put in place: it cannot be done twice."""
-    return s.how != "=" and s.start is None and s.buffer.kind != "status"
+    return s.how != "=" and s.start is None and not s.buffer.is_note
 
 
 def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
@@ -235,9 +238,10 @@ def _kernel(units: list[Unit], memory: Memory, fusion: Fusion) -> Kernel:
             store = _store(unit, index, scope, memory)
             if store is not None:
                 stores.append(store)
-    for holds in scope.checks:
-        wrong = scope.expressions.apply("logical_not", (holds,), "b1")
-        stores.append(Store(memory.status, 0, wrong, "logical_or"))
+    for conditions, note in ((scope.checks, memory.status), (scope.doubts, memory.doubt)):
+        for holds in conditions:
+            wrong = scope.expressions.apply("logical_not", (holds,), "b1")
+            stores.append(Store(note, 0, wrong, "logical_or"))
     return interchange(Kernel(extents, stores))
 
 

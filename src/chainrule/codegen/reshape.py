@@ -142,7 +142,7 @@ def interchange(kernel: Kernel) -> Kernel:
     positions = _positions(kernel)
     costs = [sum(_step_cost(p, v) for p in positions) for v in range(count)]
     for s in kernel.stores:  # a sum along the last loop ends in its lanes
-        if s.how != "=" and s.buffer.kind != "status":
+        if s.how != "=" and not s.buffer.is_note:
             costs = [c + 4 * (mask_of(s.position) >> v & 1) for v, c in enumerate(costs)]
     best = min(range(count), key=lambda v: (costs[v] + (0 if kernel.extents[v] >= 4 else 100), -v))
     if best == count - 1 or 2 * costs[best] > costs[-1]:

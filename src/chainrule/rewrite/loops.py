@@ -21,6 +21,9 @@ from chainrule.ops.table import TABLE
 
 Apply = Callable[[Node, list[Any]], Any]
 
+COMPARED: Final = 1 << 16
+"""Elements of a constant array that is compared by what it holds."""
+
 
 def improved(graph: Graph, make: Callable[[Any], Any]) -> Graph:
     """The same function with better loops; `make(cls)` gives a `simplify.Builder`."""
@@ -342,9 +345,9 @@ class Numbers:
 
 
 def _content(value: Any) -> Any:
-    """A constant as a key: small ones by what they hold."""
+    """A constant as a key: all but very large ones by what they hold."""
     if type(value) in NUMBERS:
         return (type(value), repr(value))
-    if isinstance(value, (np.ndarray, np.generic)) and value.size <= 64:
+    if isinstance(value, (np.ndarray, np.generic)) and value.size <= COMPARED:
         return (value.shape, value.dtype.str, value.tobytes())
     return ("object", id(value))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chainrule.graph.graph import Graph
 from chainrule.rewrite.loops import improved
 from chainrule.rewrite.simplify import Builder, simplified
+from chainrule.rewrite.tiling import tiled
 
 
 def optimized(graph: Graph) -> Graph:
     """The same function as a simpler graph."""
-    return improved(simplified(graph), Builder)
+    return tiled(improved(simplified(graph), Builder), Builder)

@@ -74,7 +74,7 @@ class Builder:
             return replay(branch, operands[1:], self.node)
         if not any(isinstance(x, Variable) for x in operands):
             found = _folded(node, operands)
-            if found is None and row.name in ("cond", "scan", "while_loop", "while_back"):
+            if found is None and row.name in _LOOPS and _is_little(node):
                 found = list(row.evaluate(operands, **node.params))
             if found is not None:
                 return found
@@ -153,6 +153,15 @@ class Builder:
         if isinstance(p, np.ndarray):
             return (p.shape, p.dtype.str, p.tobytes())
         return (type(p), p)
+
+
+_LOOPS: Final = frozenset({"cond", "scan", "while_loop", "while_back"})
+
+
+def _is_little(node: Node) -> bool:
+    """Whether the results of a loop may be held as constants."""
+    assert node.saved is not None
+    return sum(spec.size for spec in node.saved[0]) <= FOLDED
 
 
 def _plain(x: Operand) -> Operand:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
@@ -24,6 +25,8 @@ from chainrule.codegen.steps import DOUBT, LAYOUT, NO_MEMORY, OUT_OF_RANGE, RAIS
 from chainrule.codegen.values import Values
 from chainrule.errors import LoopError, ShapeError, TracedValueError, at, user_line
 from chainrule.graph.graph import Graph
+from chainrule.rewrite.hopeful import hopeful
+from chainrule.rewrite.simplify import Builder, simplified
 from chainrule.run.report import report
 
 
@@ -68,13 +71,20 @@ def _builtin(address: int) -> tuple[Callable[..., int], _Method]:
     return make(ctypes.addressof(method), None, None), method
 
 
+RESTS: Final = 255
+"""Calls for which a program that raised doubts is not tried again, at most."""
+
+
 class Compiled:
     """Machine code of a graph: `compiled(*arrays)` gives a list of arrays and NumPy scalars."""
 
     def __init__(self, graph: Graph, opt: int = 2, careful: bool = False) -> None:
         check_layout()
         self.graph = graph
-        self.program: Program = lower(Values(graph), careful)
+        hoped = graph if careful else hopeful(graph, Builder)
+        self.program: Program = lower(
+            Values(hoped if hoped is graph else simplified(hoped)), careful
+        )
         assemble.chop(self.program)
         plan_all(self.program)
         self._constants = {
@@ -100,6 +110,7 @@ class Compiled:
         self._entry, self._method = _builtin(self.machine.address("entry"))
         self.results = [(b.value.shape, b.value.dtype) for b in self.program.outputs]
         self._arenas = threading.local()
+        self._rests = 0
         self.call = self._make_call()
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
@@ -143,6 +154,7 @@ class Compiled:
         }  # fmt: skip
         for k, (shape, dtype) in enumerate(self.results):
             names[f"shape{k}"], names[f"dtype{k}"] = shape, dtype
+        self._names = names
         exec("\n".join(lines), names)
         return names["call"]
 
@@ -157,10 +169,27 @@ class Compiled:
     def _again(self, code: int, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """After a call that did not succeed: once more with contiguous arguments, or raise."""
         if code & DOUBT and code & OUT_OF_RANGE == 0:
+            if self._names["entry"] is self._entry:
+                self._rest()
             return self.careful.call(*arguments)
         if code != LAYOUT:
             self._fail(code)
         return self.call(*[_plain(a) for a in arguments])
+
+    def _rest(self) -> None:
+        """After a doubt, go straight to the careful program for some calls: none after the first
+        doubt, then more and more, as some arguments raise one every time.
+        """
+        left = itertools.count(self._rests, -1)
+        self._rests = min(2 * self._rests + 1, RESTS)
+
+        def doubt(*_: Any) -> int:
+            if next(left) <= 1:
+                self._names["entry"] = self._entry
+            return DOUBT
+
+        if self._rests > 1:
+            self._names["entry"] = doubt
 
     @functools.cached_property
     def careful(self) -> Compiled:

@@ -54,6 +54,7 @@ class Jitted:
         self.function, self.static = function, static
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
         self._numbers: dict[Signature, Callable[..., Any]] = {}
+        self._places = frozenset({i for i in static if isinstance(i, int)})
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
@@ -67,12 +68,17 @@ class Jitted:
             quick = self._numbers.get(tuple(map(type, args)))
             if quick is not None:  # nothing but floats: their types say all
                 return quick(*args)
-        if kwargs or self.static:
+        if kwargs:
             return self._general(args, kwargs)
         key: list[Any] = []
         values: list[Any] = []
         cls: Any = None
-        for a in args:
+        moving: Sequence[Any] = args
+        if self.static:
+            fixed = [a for i, a in enumerate(args) if i in self._places]
+            key += [*map(type, fixed), *fixed]
+            moving = [a for i, a in enumerate(args) if i not in self._places]
+        for a in moving:
             kind = type(a)
             if kind is ndarray:
                 value = a
@@ -93,7 +99,10 @@ class Jitted:
             key.append(value.dtype)
             values.append(value if shape else value[()])
         short = tuple(key)
-        entry = self.cache.get(short)
+        try:
+            entry = self.cache.get(short)
+        except TypeError:  # a static argument without a hash
+            return self._general(args, kwargs)
         if entry is None or entry.call is None:
             return self._general(args, kwargs, short)
         if cls is None:
@@ -112,7 +121,8 @@ class Jitted:
             for x, s in zip(leaves, entry.graph.inputs, strict=True)
         ):
             self._keep(short, entry)
-            if all(type(x) in _FLOATS for x in leaves) and entry.call is not None:
+            only_numbers = not self.static and all(type(x) in _FLOATS for x in leaves)
+            if only_numbers and entry.call is not None:
                 finish, call = entry.finish, entry.call
                 self._numbers[tuple(map(type, args))] = lambda *args: finish(call(*args))
         self.cache.move_to_end(key)
@@ -138,7 +148,7 @@ class Jitted:
         if not self.static:
             leaves, structure = flatten((args, kwargs))
             return (), leaves, structure
-        places = {i for i in self.static if isinstance(i, int)}
+        places = self._places
         fixed: list[Any] = [(i, args[i]) for i in sorted(places) if i < len(args)]
         fixed += [(k, kwargs[k]) for k in self.static if isinstance(k, str) and k in kwargs]
         moving = tuple(None if i in places else a for i, a in enumerate(args))
