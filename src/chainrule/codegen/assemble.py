@@ -16,7 +16,7 @@ import math
 from typing import Any, Final
 
 from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
-from chainrule.codegen.steps import LAYOUT, Shared, StepsEmitter
+from chainrule.codegen.steps import ADDRESSES, CONSTANT, LAYOUT, Shared, StepsEmitter
 from chainrule.codegen.text import Emitter
 
 DATA_AT: Final = 16
@@ -81,13 +81,16 @@ def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
     return chopped(kernel, scratch)
 
 
-def assemble(
-    program: Program, vector_bytes: int, callback: int, addresses: dict[Buffer, int]
-) -> str:
-    """The module's text. `callback` is the address of the function that runs a callback;
-    `addresses` says where the constants are.
-    """
-    return _Entry(program, Shared(vector_bytes, callback, addresses)).text()
+def assemble(program: Program, vector_bytes: int) -> tuple[str, list[str]]:
+    """The module's text, and the names of what its table of addresses is to hold."""
+    shared = Shared(vector_bytes, {b: f"{CONSTANT}{k}" for k, b in enumerate(constants(program))})
+    text = _Entry(program, shared).text()
+    return text, list(shared.outside)
+
+
+def constants(program: Program) -> list[Buffer]:
+    """The constants of a program and its loops, in order."""
+    return [b for p in program.programs() for b in p.constants]
 
 
 class _Entry(StepsEmitter):
@@ -98,6 +101,10 @@ class _Entry(StepsEmitter):
         self._prologue()
         self.steps()
         self._finish()
+        count = len(self.shared.outside)
+        self.module.definitions[ADDRESSES] = (
+            f"@{ADDRESSES} = global [{count} x ptr] zeroinitializer"
+        )
         return self.module.text()
 
     def _prologue(self) -> None:

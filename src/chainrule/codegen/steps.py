@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from chainrule.codegen import blas
 from chainrule.codegen.emit import KernelEmitter, write_nest
 from chainrule.codegen.index import Affine, Coordinate
 from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
@@ -26,14 +25,29 @@ LAYOUT: Final = 3
 DOUBT: Final = 4
 """There may have been a product of zero and infinity: run the careful program (a bit)."""
 
+ADDRESSES: Final = "addresses"
+"""The table of what a module takes from outside."""
+
+CALLBACK: Final = "callback"
+"""The function that runs an operation by NumPy."""
+
+BLAS: Final = "blas."
+"""A routine of BLAS: `blas.dgemm`."""
+
+CONSTANT: Final = "constant."
+"""The memory of a constant: `constant.0`."""
+
 
 class Shared:
     """What all functions of a module have in common."""
 
-    def __init__(self, vector_bytes: int, callback: int, addresses: dict[Buffer, int]) -> None:
+    def __init__(self, vector_bytes: int, constants: dict[Buffer, str]) -> None:
         self.module = Module()
-        self.vector_bytes, self.callback, self.addresses = vector_bytes, callback, addresses
+        self.vector_bytes, self.constants = vector_bytes, constants
         self.count = 0
+        self.outside: dict[str, int] = {}
+        """What the module takes from outside, by name: its place in the table `addresses`, which
+        whoever loads the machine code fills in."""
 
     def name(self, stem: str) -> str:
         """A name for a function."""
@@ -46,7 +60,6 @@ class StepsEmitter:
 
     def __init__(self, program: Program, shared: Shared) -> None:
         self.program, self.shared, self.module = program, shared, shared.module
-        self.callback = shared.callback
         self.e = Emitter(self.module)
         self.names: dict[Buffer, str] = {}
         self._labels = 0
@@ -88,13 +101,22 @@ class StepsEmitter:
     def place_temporaries(self, arena: str) -> None:
         """Name the places of the temporaries in an arena, and of the constants."""
         for b in self.program.constants:
-            self.names[b] = f"inttoptr (i64 {self.shared.addresses[b]} to ptr)"
+            self.names[b] = self.outside(self.shared.constants[b])
         for b in self.program.temporaries:
             if self.inside and is_small(b):
                 self.names[b] = self.slots(f"[{max(b.nbytes, 1)} x i8]", 8)
                 continue
             place = max(b.offset, 0)
             self.names[b] = self.e.do(f"getelementptr i8, ptr {arena}, i64 {place}")
+
+    def outside(self, name: str) -> str:
+        """The address of a constant, of a routine of a library, of a function of Python.
+
+        It is read from a table, so that the machine code is the same in every process.
+        """
+        known = self.shared.outside
+        place = known.setdefault(name, len(known))
+        return self.e.do(f"load ptr, ptr getelementptr (ptr, ptr @{ADDRESSES}, i64 {place})")
 
     def unless(self, good: str, code: str, clean: Callable[[], None] | None = None) -> None:
         """Return a code unless something holds; `clean` writes what is to be done before."""
@@ -116,8 +138,7 @@ class StepsEmitter:
         for k, b in enumerate(buffers):
             p = e.do(f"getelementptr ptr, ptr {table}, i64 {k}")
             e.put(f"store ptr {self.names[b]}, ptr {p}")
-        function = f"inttoptr (i64 {self.callback} to ptr)"
-        code = e.do(f"call i32 {function}(i64 {step.number}, ptr {table})")
+        code = e.do(f"call i32 {self.outside(CALLBACK)}(i64 {step.number}, ptr {table})")
         self.unless(e.do(f"icmp eq i32 {code}, 0"), str(RAISED))
 
     def slots(self, t: str, align: int = 8) -> str:
@@ -200,7 +221,7 @@ class StepsEmitter:
         )  # fmt: skip
 
     def _call(self, name: str, arguments: list[str]) -> None:
-        pointer = f"inttoptr (i64 {blas.address(name)} to ptr)"
+        pointer = self.outside(BLAS + name)
         self.e.put(f"call void {pointer}({', '.join('ptr ' + a for a in arguments)})")
 
     def _matrix(self, access: Access, variables: dict[int, str]) -> str:

@@ -12,11 +12,12 @@ _said: list[bool] = []
 
 
 def runnable(graph: Graph) -> Any:
-    """The graph, ready to run."""
+    """A graph as it was traced, ready to run."""
     if available():
         from chainrule.run.compiled import Compiled
 
         return Compiled(graph)
+    from chainrule.rewrite.optimize import optimized
     from chainrule.run.reference import Reference
 
     if not _said:
@@ -27,4 +28,4 @@ def runnable(graph: Graph) -> Any:
             RuntimeWarning,
             stacklevel=2,
         )
-    return Reference(graph)
+    return Reference(optimized(graph))

@@ -9,21 +9,37 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from chainrule.codegen import assemble
+from chainrule.codegen import assemble, blas, cache
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, ON_STACK, PLAIN
-from chainrule.codegen.engine import Machine, vector_bytes
+from chainrule.codegen.engine import Machine, assembly, object_code, vector_bytes, version
+from chainrule.codegen.fingerprint import Unkeyed, fingerprint, sources
+from chainrule.codegen.image import Image
 from chainrule.codegen.loops import Buffer, Callback, Program
 from chainrule.codegen.lower import lower, plan_all
-from chainrule.codegen.steps import DOUBT, LAYOUT, NO_MEMORY, OUT_OF_RANGE, RAISED, TOO_LONG
+from chainrule.codegen.steps import (
+    ADDRESSES,
+    CALLBACK,
+    CONSTANT,
+    DOUBT,
+    LAYOUT,
+    NO_MEMORY,
+    OUT_OF_RANGE,
+    RAISED,
+    TOO_LONG,
+)
 from chainrule.codegen.values import Values
 from chainrule.errors import LoopError, ShapeError, TracedValueError, at, user_line
 from chainrule.graph.graph import Graph
+from chainrule.rewrite.optimize import optimized
 from chainrule.run.report import report
 
 
@@ -68,39 +84,111 @@ def _builtin(address: int) -> tuple[Callable[..., int], _Method]:
     return make(ctypes.addressof(method), None, None), method
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the machine code is to be like."""
+
+    careful: bool = False
+    """Strong products from the start (`codegen.doubt`)."""
+
+
 class Compiled:
     """Machine code of a graph: `compiled(*arrays)` gives a list of arrays and NumPy scalars."""
 
-    def __init__(self, graph: Graph, opt: int = 2, careful: bool = False) -> None:
+    def __init__(self, graph: Graph, options: Options | None = None) -> None:
+        """`graph` is as it was traced. Loads the code where it is kept, or compiles it."""
         check_layout()
-        self.graph = graph
-        self.program: Program = lower(Values(graph), careful)
-        assemble.chop(self.program)
-        plan_all(self.program)
-        self._constants = {
-            b: np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
-            for p in self.program.programs()
-            for b in p.constants
-        }
-        self._callbacks = self.program.callbacks
-        for k, call in enumerate(self._callbacks):
-            call.number = k
-        self._raised = threading.local()
-        self._callback = assemble.callback_type()(self._call_back)
-        address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
-        self.text = assemble.assemble(
-            self.program,
-            vector_bytes(),
-            address,
-            {b: assemble.address_of(a) for b, a in self._constants.items()},
-        )
-        if len(self.program.kernels) > 40:
-            opt = 1
-        self.machine = Machine(self.text, opt, promote=len(self.program.programs()) > 1)
+        self.traced, self.options = graph, options or Options()
+        self.loaded = False
+        """Whether the machine code was there already."""
+        self.image = self._load_or_build()
+        self.machine = Machine(self.image.code)
+        self.machine.fill(ADDRESSES, [self._address(name) for name in self.image.outside])
         self._entry, self._method = _builtin(self.machine.address("entry"))
-        self.results = [(b.value.shape, b.value.dtype) for b in self.program.outputs]
+        self.results = [(shape, np.dtype(dtype)) for shape, dtype in self.image.results]
+        self._raised = threading.local()
         self._arenas = threading.local()
         self.call = self._make_call()
+
+    def _load_or_build(self) -> Image:
+        store = cache.current()
+        key = self._key() if store is not None else None
+        if store is None or key is None:
+            return self._build()
+        packed = store.get(key)
+        if packed is not None:
+            image = Image.unpack(packed)
+            # operations that NumPy does are found by their number: it must be the same program
+            if not image.callbacks or image.text == _digest(self.llvm):
+                self.loaded = True
+                return image
+        image = self._build()
+        store.put(key, image.pack())
+        return image
+
+    def _key(self) -> str | None:
+        """What the code is kept under, or None where it cannot be told from other code."""
+        import scipy
+
+        versions = (sources(), version(), sys.version, np.__version__, scipy.__version__)
+        for stage in ("traced", "graph"):
+            try:
+                return fingerprint(getattr(self, stage), versions, self.options)
+            except Unkeyed:  # a function of the user's, that the rewrites may have used up
+                pass
+        return None
+
+    def _build(self) -> Image:
+        text, outside = self._assembled
+        program = self.program
+        return Image(
+            object_code(text, *self._effort),
+            outside,
+            program.arena,
+            [(b.value.shape, b.value.dtype.str) for b in program.outputs],
+            _digest(text),
+            bool(program.callbacks),
+            [
+                np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
+                for b in assemble.constants(program)
+            ],
+        )
+
+    def _address(self, name: str) -> int:
+        """What a name in the table of addresses stands for."""
+        kind, _, rest = name.partition(".")
+        if name == CALLBACK:
+            self._callback = assemble.callback_type()(self._call_back)
+            return ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        if kind + "." == CONSTANT:
+            return assemble.address_of(self.image.constants[int(rest)])
+        return blas.address(rest)
+
+    # --- the stages, made again where they are asked for and the code was loaded -----------------
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The graph after all rewrites."""
+        return optimized(self.traced)
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """Loops over scalar expressions, with a memory plan."""
+        program = lower(Values(self.graph), self.options.careful)
+        assemble.chop(program)
+        plan_all(program)
+        for k, call in enumerate(program.callbacks):
+            call.number = k
+        return program
+
+    @functools.cached_property
+    def _assembled(self) -> tuple[str, list[str]]:
+        return assemble.assemble(self.program, vector_bytes())
+
+    @property
+    def _effort(self) -> tuple[int, bool]:
+        """How hard LLVM is to try, and whether it looks for memory that can be registers."""
+        return 1 if len(self.program.kernels) > 40 else 2, len(self.program.programs()) > 1
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         """The outputs for arrays and NumPy scalars of the inputs' shapes and dtypes."""
@@ -114,12 +202,12 @@ class Compiled:
     @property
     def llvm(self) -> str:
         """The program in LLVM's language."""
-        return self.text
+        return self._assembled[0]
 
     @property
     def assembly(self) -> str:
         """The machine code, as an assembler takes it."""
-        return self.machine.assembly()
+        return assembly(self.llvm, *self._effort)
 
     def report(self) -> str:
         """Kernels, operations, bytes moved, temporaries, and what NumPy does."""
@@ -127,9 +215,9 @@ class Compiled:
 
     def _make_call(self) -> Callable[..., tuple[Any, ...]]:
         """The function that a call goes through, written out for this program's arguments."""
-        given = [f"a{k}" for k in range(len(self.program.inputs))]
+        given = [f"a{k}" for k in range(len(self.traced.inputs))]
         made = [f"r{k}" for k in range(len(self.results))]
-        more = ["arena()"] if self.program.arena > ON_STACK else []
+        more = ["arena()"] if self.image.arena > ON_STACK else []
         lines = [f"def call({', '.join(given)}):"]
         lines += [f"    {r} = empty(shape{k}, dtype{k})" for k, r in enumerate(made)]
         lines += [f"    code = entry({', '.join(given + made + more)})"]
@@ -151,7 +239,7 @@ class Compiled:
         try:
             return self._arenas.memory
         except AttributeError:
-            self._arenas.memory = np.empty(self.program.arena + 64, np.uint8)
+            self._arenas.memory = np.empty(self.image.arena + 64, np.uint8)
             return self._arenas.memory
 
     def _again(self, code: int, arguments: Sequence[Any]) -> tuple[Any, ...]:
@@ -163,9 +251,13 @@ class Compiled:
         return self.call(*[_plain(a) for a in arguments])
 
     @functools.cached_property
+    def _callbacks(self) -> list[Callback]:
+        return self.program.callbacks
+
+    @functools.cached_property
     def careful(self) -> Compiled:
         """The same program with strong products (`codegen.doubt`), compiled when it is needed."""
-        return Compiled(self.graph, careful=True)
+        return Compiled(self.traced, replace(self.options, careful=True))
 
     def _fail(self, code: int) -> None:
         if code & TOO_LONG:
@@ -214,6 +306,10 @@ class Compiled:
                     "code needs it beforehand; compute it outside, or use cr.where with a mask"
                 )
             _shown(b, next(table), scalar=False)[...] = v
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
 def _shown(b: Buffer, pointer: int, scalar: bool = True) -> Any:

@@ -6,7 +6,7 @@ import functools
 import operator
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -47,6 +47,17 @@ class Entry:
         self.finish = _finish(structure)
 
 
+class CacheInfo(NamedTuple):
+    """What a function given to `jit` has compiled."""
+
+    compiled: int
+    """Signatures for which machine code was made."""
+    loaded: int
+    """Signatures whose code was found in the folder of `set_cache_dir`."""
+    kept: int
+    """Signatures that are compiled now; those used least recently may have gone."""
+
+
 class Jitted:
     """What `jit` returns: call it like the function it was made of."""
 
@@ -54,6 +65,8 @@ class Jitted:
         self.function, self.static = function, static
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
         self._numbers: dict[Signature, Callable[..., Any]] = {}
+        self._made = [0, 0]
+        """Signatures that were compiled, and loaded."""
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
@@ -179,7 +192,6 @@ class Jitted:
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
         found: list[Structure] = []
         from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
-        from chainrule.rewrite.optimize import optimized
         from chainrule.run.choose import runnable
 
         function = rewrite(self.function, arrays=True, control_flow=True)
@@ -199,9 +211,21 @@ class Jitted:
         graph = trace(body, specs, cls, self.__name__)
         entry = Entry(graph, found[0])
         if not entry.outside:
-            entry.run = runnable(optimized(graph))
+            entry.run = runnable(graph)
             entry.call = getattr(entry.run, "call", None)
+            self._made[getattr(entry.run, "loaded", False)] += 1
         return entry
+
+    def cache_info(self) -> CacheInfo:
+        """How often it was compiled, and how often its code was found on disk.
+
+        >>> f = cr.jit(lambda x: x + 1)
+        >>> _ = f(1.0), f(2.0), f(np.ones(3))
+        >>> f.cache_info().compiled
+        2
+        """
+        compiled, loaded = self._made
+        return CacheInfo(compiled, loaded, len(set(map(id, self.cache.values()))))
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
