@@ -60,6 +60,7 @@ from chainrule.creation import (
 )
 from chainrule.errors import (
     ArgumentError,
+    BoundsError,
     ChainruleError,
     DtypeError,
     GraphError,
@@ -453,7 +454,8 @@ from chainrule.version import (
 )
 
 __all__ = [
-    "ArgumentError", "ChainruleError", "DtypeError", "GradientMismatch", "GradientReport",
+    "ArgumentError", "BoundsError", "ChainruleError", "DtypeError", "GradientMismatch",
+    "GradientReport",
     "GraphError", "LoopError", "MatrixError", "MissingDerivative", "NaNError", "ShapeError",
     "StructureError", "Tensor", "TracedValueError", "__array_api_version__",
     "__array_namespace_info__", "__version__", "abs", "acos", "acosh", "add", "algebra", "all",

@@ -13,10 +13,19 @@ from __future__ import annotations
 
 import ctypes
 import math
+from dataclasses import dataclass
 from typing import Any, Final
 
+from chainrule.codegen.bounds import VIOLATION, verify
 from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
-from chainrule.codegen.steps import ADDRESSES, CONSTANT, LAYOUT, Shared, StepsEmitter
+from chainrule.codegen.steps import (
+    ADDRESSES,
+    CONSTANT,
+    LAYOUT,
+    OUT_OF_BOUNDS,
+    Shared,
+    StepsEmitter,
+)
 from chainrule.codegen.text import Emitter
 
 DATA_AT: Final = 16
@@ -81,11 +90,25 @@ def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
     return chopped(kernel, scratch)
 
 
-def assemble(program: Program, vector_bytes: int) -> tuple[str, list[str]]:
-    """The module's text, and the names of what its table of addresses is to hold."""
-    shared = Shared(vector_bytes, {b: f"{CONSTANT}{k}" for k, b in enumerate(constants(program))})
+@dataclass
+class Assembled:
+    """A module: its text, and what must be known besides."""
+
+    text: str
+    outside: list[str]
+    """Names of what its table of addresses is to hold."""
+    sites: list[str]
+    """What the accesses are that are checked, by their numbers."""
+
+
+def assemble(program: Program, vector_bytes: int, check_bounds: bool = False) -> Assembled:
+    """The program as a module. Raises BoundsError if a check of bounds fails already."""
+    names = {b: f"{CONSTANT}{k}" for k, b in enumerate(constants(program))}
+    if check_bounds:
+        verify(program)
+    shared = Shared(vector_bytes, names, check_bounds)
     text = _Entry(program, shared).text()
-    return text, list(shared.outside)
+    return Assembled(text, list(shared.outside), shared.sites.list if shared.sites else [])
 
 
 def constants(program: Program) -> list[Buffer]:
@@ -145,6 +168,10 @@ class _Entry(StepsEmitter):
         status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
         doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
         code = e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
+        if self.shared.sites is not None:
+            outside = e.do(f"icmp ne i64 {e.do(f'load i64, ptr @{VIOLATION}')}, 0")
+            bit = e.do(f"select i1 {outside}, i32 {OUT_OF_BOUNDS}, i32 0")
+            code = e.do(f"or i32 {code}, {bit}")
         e.put(f"ret i32 {code}")
         parameters = [f"ptr %o{b.number}" for b in p.inputs] + [
             f"ptr %r{b.number}" for b in p.outputs

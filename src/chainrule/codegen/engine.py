@@ -108,8 +108,11 @@ class Machine:
         """The address of a function."""
         return int(self._engine.get_function_address(name))
 
+    def place(self, name: str) -> int:
+        """The address of a variable."""
+        return int(self._engine.get_global_value_address(name))
+
     def fill(self, name: str, addresses: Sequence[int]) -> None:
         """Write addresses into a table of the module."""
         if addresses:
-            place = self._engine.get_global_value_address(name)
-            (ctypes.c_void_p * len(addresses)).from_address(place)[:] = list(addresses)
+            (ctypes.c_void_p * len(addresses)).from_address(self.place(name))[:] = list(addresses)

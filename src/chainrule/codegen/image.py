@@ -24,6 +24,8 @@ class Image:
     """Digest of the text in LLVM's language that was compiled."""
     callbacks: bool
     """Whether there are operations that NumPy does."""
+    sites: list[str]
+    """The accesses that are checked, by number."""
     constants: list[np.ndarray[Any, Any]] = field(default_factory=list)
 
     def pack(self) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from chainrule.codegen.bounds import Sites
 from chainrule.codegen.emit import KernelEmitter, write_nest
 from chainrule.codegen.index import Affine, Coordinate
 from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
@@ -24,6 +25,8 @@ LAYOUT: Final = 3
 """An input is not contiguous or not aligned: nothing was done."""
 DOUBT: Final = 4
 """There may have been a product of zero and infinity: run the careful program (a bit)."""
+OUT_OF_BOUNDS: Final = 32
+"""Compiled code left its memory (`codegen.bounds`; a bit)."""
 
 ADDRESSES: Final = "addresses"
 """The table of what a module takes from outside."""
@@ -41,8 +44,11 @@ CONSTANT: Final = "constant."
 class Shared:
     """What all functions of a module have in common."""
 
-    def __init__(self, vector_bytes: int, constants: dict[Buffer, str]) -> None:
+    def __init__(
+        self, vector_bytes: int, constants: dict[Buffer, str], check_bounds: bool = False
+    ) -> None:
         self.module = Module()
+        self.sites = Sites(self.module) if check_bounds else None
         self.vector_bytes, self.constants = vector_bytes, constants
         self.count = 0
         self.outside: dict[str, int] = {}
@@ -87,6 +93,8 @@ class StepsEmitter:
                     buffers = write_nest(step, self.module, width)
                 else:
                     buffers = KernelEmitter(step, self.module, width).write()
+                if self.shared.sites is not None:
+                    self.shared.sites.check(step.name, buffers)
                 if self.inside:
                     self.module.functions[-1] = inlined(self.module.functions[-1])
                 arguments = ", ".join(f"ptr {self.names[b]}" for b in buffers)

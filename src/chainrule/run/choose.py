@@ -6,17 +6,18 @@ import warnings
 from typing import Any
 
 from chainrule.codegen.engine import available
+from chainrule.codegen.options import Options
 from chainrule.graph.graph import Graph
 
 _said: list[bool] = []
 
 
-def runnable(graph: Graph) -> Any:
+def runnable(graph: Graph, options: Options) -> Any:
     """A graph as it was traced, ready to run."""
     if available():
         from chainrule.run.compiled import Compiled
 
-        return Compiled(graph)
+        return Compiled(graph, options)
     from chainrule.rewrite.optimize import optimized
     from chainrule.run.reference import Reference
 

@@ -13,18 +13,20 @@ import hashlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from chainrule.codegen import assemble, blas, cache
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, ON_STACK, PLAIN
+from chainrule.codegen.bounds import VIOLATION
 from chainrule.codegen.engine import Machine, assembly, object_code, vector_bytes, version
 from chainrule.codegen.fingerprint import Unkeyed, fingerprint, sources
 from chainrule.codegen.image import Image
 from chainrule.codegen.loops import Buffer, Callback, Program
 from chainrule.codegen.lower import lower, plan_all
+from chainrule.codegen.options import Options
 from chainrule.codegen.steps import (
     ADDRESSES,
     CALLBACK,
@@ -37,7 +39,15 @@ from chainrule.codegen.steps import (
     TOO_LONG,
 )
 from chainrule.codegen.values import Values
-from chainrule.errors import LoopError, ShapeError, TracedValueError, at, user_line
+from chainrule.errors import (
+    PACKAGE,
+    BoundsError,
+    LoopError,
+    ShapeError,
+    TracedValueError,
+    at,
+    user_line,
+)
 from chainrule.graph.graph import Graph
 from chainrule.rewrite.optimize import optimized
 from chainrule.run.report import report
@@ -82,14 +92,6 @@ def _builtin(address: int) -> tuple[Callable[..., int], _Method]:
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] * 3
     return make(ctypes.addressof(method), None, None), method
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the machine code is to be like."""
-
-    careful: bool = False
-    """Strong products from the start (`codegen.doubt`)."""
 
 
 class Compiled:
@@ -139,15 +141,15 @@ class Compiled:
         return None
 
     def _build(self) -> Image:
-        text, outside = self._assembled
-        program = self.program
+        assembled, program = self._assembled, self.program
         return Image(
-            object_code(text, *self._effort),
-            outside,
+            object_code(assembled.text, *self._effort),
+            assembled.outside,
             program.arena,
             [(b.value.shape, b.value.dtype.str) for b in program.outputs],
-            _digest(text),
+            _digest(assembled.text),
             bool(program.callbacks),
+            assembled.sites,
             [
                 np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
                 for b in assemble.constants(program)
@@ -182,8 +184,8 @@ class Compiled:
         return program
 
     @functools.cached_property
-    def _assembled(self) -> tuple[str, list[str]]:
-        return assemble.assemble(self.program, vector_bytes())
+    def _assembled(self) -> assemble.Assembled:
+        return assemble.assemble(self.program, vector_bytes(), self.options.check_bounds)
 
     @property
     def _effort(self) -> tuple[int, bool]:
@@ -202,7 +204,7 @@ class Compiled:
     @property
     def llvm(self) -> str:
         """The program in LLVM's language."""
-        return self._assembled[0]
+        return self._assembled.text
 
     @property
     def assembly(self) -> str:
@@ -227,15 +229,21 @@ class Compiled:
         ]
         lines += [f"    return ({', '.join(back)}{',' if len(back) == 1 else ''})"]
         names: dict[str, Any] = {
-            "empty": np.empty, "entry": self._entry, "arena": self._arena, "again": self._again,
-        }  # fmt: skip
+            "empty": _spoiled if self.options.check_bounds else np.empty,
+            "entry": self._entry,
+            "arena": self._arena,
+            "again": self._again,
+        }
         for k, (shape, dtype) in enumerate(self.results):
             names[f"shape{k}"], names[f"dtype{k}"] = shape, dtype
-        exec("\n".join(lines), names)
+        # under a name in this package, so that it is no line of the user's
+        exec(compile("\n".join(lines), f"{PACKAGE}<compiled>", "exec"), names)
         return names["call"]
 
     def _arena(self) -> Any:
         """The memory for temporaries, one for each thread."""
+        if self.options.check_bounds:
+            return _spoiled((self.image.arena + 64,), np.dtype(np.uint8))
         try:
             return self._arenas.memory
         except AttributeError:
@@ -244,6 +252,8 @@ class Compiled:
 
     def _again(self, code: int, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """After a call that did not succeed: once more with contiguous arguments, or raise."""
+        if self.options.check_bounds:
+            self._raise_outside()
         if code & DOUBT and code & OUT_OF_RANGE == 0:
             return self.careful.call(*arguments)
         if code != LAYOUT:
@@ -258,6 +268,17 @@ class Compiled:
     def careful(self) -> Compiled:
         """The same program with strong products (`codegen.doubt`), compiled when it is needed."""
         return Compiled(self.traced, replace(self.options, careful=True))
+
+    def _raise_outside(self) -> None:
+        """Say where the machine code left its memory, if it did."""
+        violation = (ctypes.c_int64 * 2).from_address(self.machine.place(VIOLATION))
+        site, offset = violation
+        if site:
+            violation[:] = [0, 0]
+            raise BoundsError(
+                f"jit: {self.image.sites[site - 1]} at byte {offset}, which lies outside; this is "
+                "a defect of the compiler, please report it with the function" + at(user_line())
+            )
 
     def _fail(self, code: int) -> None:
         if code & TOO_LONG:
@@ -320,6 +341,13 @@ def _shown(b: Buffer, pointer: int, scalar: bool = True) -> Any:
         return np.empty(v.shape, v.dtype)
     array = np.frombuffer(memory, v.dtype, v.size).reshape(v.shape)
     return array[()] if scalar and not v.shape else array
+
+
+def _spoiled(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """A new array in which every byte says that nothing has been written there."""
+    array = np.empty(shape, dtype)
+    array.reshape(-1).view(np.uint8)[...] = 0xFF
+    return array
 
 
 def _plain(a: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from chainrule.codegen.options import wanted
 from chainrule.errors import DtypeError, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Spec, Variable
@@ -61,8 +62,13 @@ class CacheInfo(NamedTuple):
 class Jitted:
     """What `jit` returns: call it like the function it was made of."""
 
-    def __init__(self, function: Callable[..., Any], static: tuple[int | str, ...] = ()) -> None:
-        self.function, self.static = function, static
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        static: tuple[int | str, ...] = (),
+        check_bounds: bool = False,
+    ) -> None:
+        self.function, self.static, self.options = function, static, wanted(check_bounds)
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
         self._numbers: dict[Signature, Callable[..., Any]] = {}
         self._made = [0, 0]
@@ -211,7 +217,7 @@ class Jitted:
         graph = trace(body, specs, cls, self.__name__)
         entry = Entry(graph, found[0])
         if not entry.outside:
-            entry.run = runnable(graph)
+            entry.run = runnable(graph, self.options)
             entry.call = getattr(entry.run, "call", None)
             self._made[getattr(entry.run, "loaded", False)] += 1
         return entry
@@ -237,6 +243,7 @@ def jit(
     function: Callable[..., Any] | None = None,
     *,
     static: int | str | Sequence[int | str] = (),
+    check_bounds: bool = False,
 ) -> Any:
     """The function, compiled to machine code when it is first called with arguments of some shapes
     and dtypes, and for each other combination of them.
@@ -250,6 +257,10 @@ def jit(
     NumPy arrays and numbers give NumPy arrays and scalars, Tensors give Tensors. Called on Tensors
     that require a derivative, or inside of another transform, the function takes part in it.
 
+    With `check_bounds` every load and store of the machine code is compared with the extent of its
+    memory, and BoundsError raised in place of a crash; it runs several times slower. The
+    environment variable `CHAINRULE_CHECK_BOUNDS=1` asks for it in the whole process.
+
     Raises TracedValueError where Python asks a traced value for a number, and DtypeError for an
     argument that is no array.
 
@@ -261,8 +272,8 @@ def jit(
     """
     fixed = (static,) if isinstance(static, (int, str)) else tuple(static)
     if function is None:
-        return lambda f: Jitted(f, fixed)
-    return Jitted(function, fixed)
+        return lambda f: Jitted(f, fixed, check_bounds)
+    return Jitted(function, fixed, check_bounds)
 
 
 # --- arguments and results -----------------------------------------------------------------------
