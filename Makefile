@@ -54,6 +54,7 @@ test-pure: $(VENV)/.package $(VENV)/.with-test
 test-long: $(VENV)/.package $(VENV)/.with-test
 	$(BIN)/pytest --numprocesses auto --hypothesis-profile long tests/test_properties.py
 	$(MAKE) test-bounds PROGRAMS=3000
+	CHAINRULE_CALLS=1000000 $(BIN)/pytest tests/test_jit_memory.py
 
 # Everything that is compiled again, with every load and store of the machine code checked.
 PROGRAMS ?= 300

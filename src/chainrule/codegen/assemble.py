@@ -37,6 +37,9 @@ FLAGS_AT: Final = 64
 PLAIN: Final = 0x101
 """Flags: contiguous in C's order, and aligned."""
 
+WRITEABLE: Final = 0x400
+"""Flag of what may be written."""
+
 ON_STACK: Final = 16384
 """An arena of at most so many bytes lies on the stack."""
 
@@ -133,9 +136,12 @@ class _Entry(StepsEmitter):
     def _prologue(self) -> None:
         e, p, names = self.e, self.program, self.names
         e.label("entry")
+        taken = [p.inputs[j] for j in p.inplace.values()]
         for b in p.inputs:
-            names[b] = self._data(b, f"%o{b.number}")
-        for b in p.outputs:
+            names[b] = self._data(b, f"%o{b.number}", PLAIN | WRITEABLE * (b in taken))
+        for b in taken:
+            self._alone(b)
+        for b in self._made():
             array = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
             names[b] = e.do(f"load ptr, ptr {array}")
         for b in (p.status, p.doubt):
@@ -152,14 +158,31 @@ class _Entry(StepsEmitter):
             arena = e.do(f"inttoptr i64 {number} to ptr")
         self.place_temporaries(arena)
 
-    def _data(self, b: Buffer, name: str) -> str:
+    def _made(self) -> list[Buffer]:
+        """The outputs that are not written where an input lies."""
+        return [b for k, b in enumerate(self.program.outputs) if k not in self.program.inplace]
+
+    def _alone(self, b: Buffer) -> None:
+        """What is overwritten must not share memory with another input."""
+        e = self.e
+        start = e.do(f"ptrtoint ptr {self.names[b]} to i64")
+        for other in self.program.inputs:
+            if other is b or not other.value.shape:
+                continue
+            theirs = e.do(f"ptrtoint ptr {self.names[other]} to i64")
+            ends = e.do(f"add i64 {start}, {b.nbytes}"), e.do(f"add i64 {theirs}, {other.nbytes}")
+            before = e.do(f"icmp ule i64 {ends[0]}, {theirs}")
+            after = e.do(f"icmp ule i64 {ends[1]}, {start}")
+            self.unless(e.do(f"or i1 {before}, {after}"), str(LAYOUT))
+
+    def _data(self, b: Buffer, name: str, wanted: int) -> str:
         e = self.e
         place = e.do(f"getelementptr i8, ptr {name}, i64 {DATA_AT}")
         if not b.value.shape:
             return place
         flags = e.do(f"getelementptr i8, ptr {name}, i64 {FLAGS_AT}")
-        plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {PLAIN}")
-        good = e.do(f"icmp eq i32 {plain}, {PLAIN}")
+        plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {wanted}")
+        good = e.do(f"icmp eq i32 {plain}, {wanted}")
         self.unless(good, str(LAYOUT))
         return e.do(f"load ptr, ptr {place}")
 
@@ -174,7 +197,7 @@ class _Entry(StepsEmitter):
             code = e.do(f"or i32 {code}, {bit}")
         e.put(f"ret i32 {code}")
         parameters = [f"ptr %o{b.number}" for b in p.inputs] + [
-            f"ptr %r{b.number}" for b in p.outputs
+            f"ptr %r{b.number}" for b in self._made()
         ]
         if p.arena > ON_STACK:
             parameters.append("ptr %arena")

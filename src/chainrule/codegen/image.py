@@ -26,6 +26,8 @@ class Image:
     """Whether there are operations that NumPy does."""
     sites: list[str]
     """The accesses that are checked, by number."""
+    inplace: list[tuple[int, int]]
+    """Results that lie where an argument lay: (result, argument)."""
     constants: list[np.ndarray[Any, Any]] = field(default_factory=list)
 
     def pack(self) -> bytes:

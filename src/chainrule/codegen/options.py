@@ -18,6 +18,8 @@ class Options:
     """Strong products from the start (`codegen.doubt`)."""
     check_bounds: bool = False
     """Every load and store is compared with the extent of its buffer (`codegen.bounds`)."""
+    donated: tuple[int, ...] = ()
+    """Inputs whose memory results may have (`codegen.donate`)."""
 
 
 def wanted(check_bounds: bool = False) -> Options:

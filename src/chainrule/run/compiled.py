@@ -21,6 +21,7 @@ import numpy as np
 from chainrule.codegen import assemble, blas, cache
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, ON_STACK, PLAIN
 from chainrule.codegen.bounds import VIOLATION
+from chainrule.codegen.donate import donated
 from chainrule.codegen.engine import Machine, assembly, object_code, vector_bytes, version
 from chainrule.codegen.fingerprint import Unkeyed, fingerprint, sources
 from chainrule.codegen.image import Image
@@ -49,6 +50,7 @@ from chainrule.errors import (
     user_line,
 )
 from chainrule.graph.graph import Graph
+from chainrule.graph.writes import note_write
 from chainrule.rewrite.optimize import optimized
 from chainrule.run.report import report
 
@@ -150,6 +152,7 @@ class Compiled:
             _digest(assembled.text),
             bool(program.callbacks),
             assembled.sites,
+            list(program.inplace.items()),
             [
                 np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
                 for b in assemble.constants(program)
@@ -176,7 +179,10 @@ class Compiled:
     @functools.cached_property
     def program(self) -> Program:
         """Loops over scalar expressions, with a memory plan."""
-        program = lower(Values(self.graph), self.options.careful)
+        options = self.options
+        program = donated(
+            lambda careful: lower(Values(self.graph), careful), options.donated, options.careful
+        )
         assemble.chop(program)
         plan_all(program)
         for k, call in enumerate(program.callbacks):
@@ -218,14 +224,17 @@ class Compiled:
     def _make_call(self) -> Callable[..., tuple[Any, ...]]:
         """The function that a call goes through, written out for this program's arguments."""
         given = [f"a{k}" for k in range(len(self.traced.inputs))]
-        made = [f"r{k}" for k in range(len(self.results))]
+        inplace = dict(self.image.inplace)
+        made = [f"r{k}" for k in range(len(self.results)) if k not in inplace]
+        outs = [f"a{inplace[k]}" if k in inplace else f"r{k}" for k in range(len(self.results))]
         more = ["arena()"] if self.image.arena > ON_STACK else []
         lines = [f"def call({', '.join(given)}):"]
-        lines += [f"    {r} = empty(shape{k}, dtype{k})" for k, r in enumerate(made)]
+        lines += [f"    {r} = empty(shape{r[1:]}, dtype{r[1:]})" for r in made]
         lines += [f"    code = entry({', '.join(given + made + more)})"]
         lines += [f"    if code: return again(code, [{', '.join(given)}])"]
+        lines += [f"    note(a{j}, 'jit')" for j in inplace.values()]
         back = [
-            r if shape else f"{r}[()]" for r, (shape, _) in zip(made, self.results, strict=True)
+            r if shape else f"{r}[()]" for r, (shape, _) in zip(outs, self.results, strict=True)
         ]
         lines += [f"    return ({', '.join(back)}{',' if len(back) == 1 else ''})"]
         names: dict[str, Any] = {
@@ -233,6 +242,7 @@ class Compiled:
             "entry": self._entry,
             "arena": self._arena,
             "again": self._again,
+            "note": note_write,
         }
         for k, (shape, dtype) in enumerate(self.results):
             names[f"shape{k}"], names[f"dtype{k}"] = shape, dtype
