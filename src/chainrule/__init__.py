@@ -41,6 +41,7 @@ from chainrule.algebra import (
     vec,
 )
 from chainrule.codegen.cache import get_cache_dir, set_cache_dir
+from chainrule.codegen.pool import get_num_threads, set_num_threads
 from chainrule.creation import (
     array,
     asarray,
@@ -474,8 +475,8 @@ __all__ = [
     "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero", "flatten",
     "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor", "floor_divide",
     "fmax", "fmin", "fmod", "fori_loop", "frexp", "from_dlpack", "full", "full_like", "gcd",
-    "geomspace", "get_cache_dir", "get_default_dtype", "grad", "gradient", "greater",
-    "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "histogram",
+    "geomspace", "get_cache_dir", "get_default_dtype", "get_num_threads", "grad", "gradient",
+    "greater", "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "histogram",
     "histogram_bin_edges", "hsplit",
     "hstack", "hvp", "hypot", "identity", "iinfo", "imag", "implicit", "inf", "inner", "insert",
     "int16", "int32", "int64", "int8", "interp", "intersect1d", "is_grad_enabled", "iscomplex",
@@ -495,7 +496,7 @@ __all__ = [
     "ravel", "real", "real_if_close", "reciprocal", "remainder", "repeat", "reshape", "resize",
     "result_type", "rint", "roll", "rollaxis", "roots", "rot90", "round", "scan", "scatter_add",
     "searchsorted", "select", "set_cache_dir", "set_default_dtype", "set_grad_enabled",
-    "set_printoptions",
+    "set_num_threads", "set_printoptions",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort",
     "sort_complex", "spacing", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
     "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",

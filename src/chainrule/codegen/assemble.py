@@ -16,6 +16,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from chainrule.codegen.bounds import VIOLATION, verify
 from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
 from chainrule.codegen.steps import (
@@ -82,14 +84,7 @@ def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
     codes = {e.code for e in kernel.body() if e.op not in ("const", "load")}
     if codes != {"f8"}:  # the numbers passed on are of one dtype
         return [kernel]
-    from chainrule.codegen.values import Value
-
-    number = 1 + max(
-        [b.number for b in (*program.temporaries, *program.constants, *program.inputs)], default=0
-    )
-    number = max(number, 1 + max((b.number for b in program.outputs), default=0))
-    scratch = Buffer("temporary", "f8", 1, number, Value("scratch", None, (), {}))
-    program.temporaries.append(scratch)
+    scratch = program.scratch(np.dtype(float), "f8", 1)
     return chopped(kernel, scratch)
 
 

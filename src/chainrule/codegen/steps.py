@@ -40,6 +40,9 @@ BLAS: Final = "blas."
 CONSTANT: Final = "constant."
 """The memory of a constant: `constant.0`."""
 
+PARALLEL: Final = "pool.parallel"
+"""The function that has threads share a loop (`codegen.pool`)."""
+
 
 class Shared:
     """What all functions of a module have in common."""
@@ -97,6 +100,9 @@ class StepsEmitter:
                     self.shared.sites.check(step.name, buffers)
                 if self.inside:
                     self.module.functions[-1] = inlined(self.module.functions[-1])
+                if isinstance(step, Kernel) and step.grain:
+                    self._share(step, buffers)
+                    continue
                 arguments = ", ".join(f"ptr {self.names[b]}" for b in buffers)
                 self.e.put(f"call void @{step.name}({arguments})")
             elif isinstance(step, Product):
@@ -105,6 +111,40 @@ class StepsEmitter:
                 Turns(self, step).write()
             else:
                 self._callback(step)
+
+    def _share(self, step: Kernel, buffers: list[Buffer]) -> None:
+        """Have threads share the first loop of a kernel that takes a stretch of it."""
+        e, part = self.e, Emitter(self.module)
+        table = self.slots(f"[{len(buffers)} x ptr]")
+        arguments, notes = [], []
+        part.label("entry")
+        for k, b in enumerate(buffers):
+            e.put(
+                f"store ptr {self.names[b]}, ptr {e.do(f'getelementptr ptr, ptr {table}, i64 {k}')}"
+            )
+            place = part.do(f"getelementptr ptr, ptr %context, i64 {k}")
+            name = part.do(f"load ptr, ptr {place}")
+            if b in (self.program.status, self.program.doubt):  # threads do not change it together
+                own = part.do("alloca i8")
+                part.put(f"store i8 0, ptr {own}")
+                notes.append((name, own))
+                name = own
+            arguments.append(f"ptr {name}")
+        part.put(f"call void @{step.name}(i64 %low, i64 %high, {', '.join(arguments)})")
+        for k, (name, own) in enumerate(notes):
+            seen = part.do(f"icmp ne i8 {part.do(f'load i8, ptr {own}')}, 0")
+            part.put(f"br i1 {seen}, label %note{k}, label %go{k}")
+            part.label(f"note{k}")
+            part.put(f"store atomic i8 1, ptr {name} monotonic, align 1")
+            part.put(f"br label %go{k}")
+            part.label(f"go{k}")
+        part.put("ret void")
+        head = f"define internal void @{step.name}.part(ptr %context, i64 %low, i64 %high) #0 {{"
+        self.module.functions.append("\n".join([head, *part.lines, "}"]))
+        e.put(
+            f"call void {self.outside(PARALLEL)}(ptr @{step.name}.part, ptr {table}, "
+            f"i64 {step.extents[0]}, i64 {step.grain})"
+        )
 
     def place_temporaries(self, arena: str) -> None:
         """Name the places of the temporaries in an arena, and of the constants."""

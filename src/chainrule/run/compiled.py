@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from chainrule.codegen import assemble, blas, cache
+from chainrule.codegen import assemble, blas, cache, pool
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, ON_STACK, PLAIN
 from chainrule.codegen.bounds import VIOLATION
 from chainrule.codegen.donate import donated
@@ -28,6 +28,7 @@ from chainrule.codegen.image import Image
 from chainrule.codegen.loops import Buffer, Callback, Program
 from chainrule.codegen.lower import lower, plan_all
 from chainrule.codegen.options import Options
+from chainrule.codegen.split import split
 from chainrule.codegen.steps import (
     ADDRESSES,
     CALLBACK,
@@ -36,6 +37,7 @@ from chainrule.codegen.steps import (
     LAYOUT,
     NO_MEMORY,
     OUT_OF_RANGE,
+    PARALLEL,
     RAISED,
     TOO_LONG,
 )
@@ -167,7 +169,7 @@ class Compiled:
             return ctypes.cast(self._callback, ctypes.c_void_p).value or 0
         if kind + "." == CONSTANT:
             return assemble.address_of(self.image.constants[int(rest)])
-        return blas.address(rest)
+        return pool.address() if name == PARALLEL else blas.address(rest)
 
     # --- the stages, made again where they are asked for and the code was loaded -----------------
 
@@ -184,6 +186,7 @@ class Compiled:
             lambda careful: lower(Values(self.graph), careful), options.donated, options.careful
         )
         assemble.chop(program)
+        split(program)
         plan_all(program)
         for k, call in enumerate(program.callbacks):
             call.number = k
