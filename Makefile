@@ -14,7 +14,7 @@ HOT = import shutil, chainrule.ops.hot as hot; assert not (shutil.which("cc") an
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: venv demo test test-pure test-long test-peers test-array-api bench bench-gradbench format clean
+.PHONY: venv demo test test-pure test-long test-bounds test-peers test-array-api bench bench-gradbench format clean
 
 venv: $(VENV)/.package $(VENV)/.with-test
 
@@ -53,6 +53,14 @@ test-pure: $(VENV)/.package $(VENV)/.with-test
 # Thousands of random programs, new ones every time.
 test-long: $(VENV)/.package $(VENV)/.with-test
 	$(BIN)/pytest --numprocesses auto --hypothesis-profile long tests/test_properties.py
+	$(MAKE) test-bounds PROGRAMS=3000
+	CHAINRULE_CALLS=1000000 $(BIN)/pytest tests/test_jit_memory.py
+
+# Everything that is compiled again, with every load and store of the machine code checked.
+PROGRAMS ?= 300
+test-bounds: $(VENV)/.package $(VENV)/.with-test
+	CHAINRULE_CHECK_BOUNDS=1 CHAINRULE_PROGRAMS=$(PROGRAMS) \
+	  $(BIN)/pytest --numprocesses auto $(wildcard tests/test_jit*.py) tests/test_gradbench.py
 
 test-peers: $(VENV)/.package $(VENV)/.with-test $(VENV)/.with-peers
 	$(BIN)/pytest --numprocesses auto -m peers

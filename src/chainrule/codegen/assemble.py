@@ -13,11 +13,22 @@ from __future__ import annotations
 
 import ctypes
 import math
+from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from chainrule.codegen.bounds import VIOLATION, verify
 from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program
 from chainrule.codegen.reshape import chopped
-from chainrule.codegen.steps import LAYOUT, Shared, StepsEmitter
+from chainrule.codegen.steps import (
+    ADDRESSES,
+    CONSTANT,
+    LAYOUT,
+    OUT_OF_BOUNDS,
+    Shared,
+    StepsEmitter,
+)
 from chainrule.codegen.text import Emitter
 
 DATA_AT: Final = 16
@@ -28,6 +39,9 @@ FLAGS_AT: Final = 64
 
 PLAIN: Final = 0x101
 """Flags: contiguous in C's order, and aligned."""
+
+WRITEABLE: Final = 0x400
+"""Flag of what may be written."""
 
 ON_STACK: Final = 16384
 """An arena of at most so many bytes lies on the stack."""
@@ -71,24 +85,34 @@ def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
     codes = {e.code for e in kernel.body() if e.op not in ("const", "load")}
     if codes != {"f8"}:  # the numbers passed on are of one dtype
         return [kernel]
-    from chainrule.codegen.values import Value
-
-    number = 1 + max(
-        [b.number for b in (*program.temporaries, *program.constants, *program.inputs)], default=0
-    )
-    number = max(number, 1 + max((b.number for b in program.outputs), default=0))
-    scratch = Buffer("temporary", "f8", 1, number, Value("scratch", None, (), {}))
-    program.temporaries.append(scratch)
+    scratch = program.scratch(np.dtype(float), "f8", 1)
     return chopped(kernel, scratch)
 
 
-def assemble(
-    program: Program, vector_bytes: int, callback: int, addresses: dict[Buffer, int]
-) -> str:
-    """The module's text. `callback` is the address of the function that runs a callback;
-    `addresses` says where the constants are.
-    """
-    return _Entry(program, Shared(vector_bytes, callback, addresses)).text()
+@dataclass
+class Assembled:
+    """A module: its text, and what must be known besides."""
+
+    text: str
+    outside: list[str]
+    """Names of what its table of addresses is to hold."""
+    sites: list[str]
+    """What the accesses are that are checked, by their numbers."""
+
+
+def assemble(program: Program, vector_bytes: int, check_bounds: bool = False) -> Assembled:
+    """The program as a module. Raises BoundsError if a check of bounds fails already."""
+    names = {b: f"{CONSTANT}{k}" for k, b in enumerate(constants(program))}
+    if check_bounds:
+        verify(program)
+    shared = Shared(vector_bytes, names, check_bounds)
+    text = _Entry(program, shared).text()
+    return Assembled(text, list(shared.outside), shared.sites.list if shared.sites else [])
+
+
+def constants(program: Program) -> list[Buffer]:
+    """The constants of a program and its loops, in order."""
+    return [b for p in program.programs() for b in p.constants]
 
 
 class _Entry(StepsEmitter):
@@ -99,14 +123,21 @@ class _Entry(StepsEmitter):
         self._prologue()
         self.steps()
         self._finish()
+        count = len(self.shared.outside)
+        self.module.definitions[ADDRESSES] = (
+            f"@{ADDRESSES} = global [{count} x ptr] zeroinitializer"
+        )
         return self.module.text()
 
     def _prologue(self) -> None:
         e, p, names = self.e, self.program, self.names
         e.label("entry")
+        taken = [p.inputs[j] for j in p.inplace.values()]
         for b in p.inputs:
-            names[b] = self._data(b, f"%o{b.number}")
-        for b in p.outputs:
+            names[b] = self._data(b, f"%o{b.number}", PLAIN | WRITEABLE * (b in taken))
+        for b in taken:
+            self._alone(b)
+        for b in self._made():
             array = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
             names[b] = e.do(f"load ptr, ptr {array}")
         for b in (p.status, p.doubt):
@@ -123,14 +154,31 @@ class _Entry(StepsEmitter):
             arena = e.do(f"inttoptr i64 {number} to ptr")
         self.place_temporaries(arena)
 
-    def _data(self, b: Buffer, name: str) -> str:
+    def _made(self) -> list[Buffer]:
+        """The outputs that are not written where an input lies."""
+        return [b for k, b in enumerate(self.program.outputs) if k not in self.program.inplace]
+
+    def _alone(self, b: Buffer) -> None:
+        """What is overwritten must not share memory with another input."""
+        e = self.e
+        start = e.do(f"ptrtoint ptr {self.names[b]} to i64")
+        for other in self.program.inputs:
+            if other is b or not other.value.shape:
+                continue
+            theirs = e.do(f"ptrtoint ptr {self.names[other]} to i64")
+            ends = e.do(f"add i64 {start}, {b.nbytes}"), e.do(f"add i64 {theirs}, {other.nbytes}")
+            before = e.do(f"icmp ule i64 {ends[0]}, {theirs}")
+            after = e.do(f"icmp ule i64 {ends[1]}, {start}")
+            self.unless(e.do(f"or i1 {before}, {after}"), str(LAYOUT))
+
+    def _data(self, b: Buffer, name: str, wanted: int) -> str:
         e = self.e
         place = e.do(f"getelementptr i8, ptr {name}, i64 {DATA_AT}")
         if not b.value.shape:
             return place
         flags = e.do(f"getelementptr i8, ptr {name}, i64 {FLAGS_AT}")
-        plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {PLAIN}")
-        good = e.do(f"icmp eq i32 {plain}, {PLAIN}")
+        plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {wanted}")
+        good = e.do(f"icmp eq i32 {plain}, {wanted}")
         self.unless(good, str(LAYOUT))
         return e.do(f"load ptr, ptr {place}")
 
@@ -139,9 +187,13 @@ class _Entry(StepsEmitter):
         status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
         doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
         code = e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
+        if self.shared.sites is not None:
+            outside = e.do(f"icmp ne i64 {e.do(f'load i64, ptr @{VIOLATION}')}, 0")
+            bit = e.do(f"select i1 {outside}, i32 {OUT_OF_BOUNDS}, i32 0")
+            code = e.do(f"or i32 {code}, {bit}")
         e.put(f"ret i32 {code}")
         parameters = [f"ptr %o{b.number}" for b in p.inputs] + [
-            f"ptr %r{b.number}" for b in p.outputs
+            f"ptr %r{b.number}" for b in self._made()
         ]
         if p.arena > ON_STACK:
             parameters.append("ptr %arena")

@@ -47,6 +47,8 @@ class KernelEmitter:
                 self._store_scalar(s)
         e.put("ret void")
         arguments = ", ".join(f"ptr noalias %{b!r}" for b in self.buffers)
+        if self.kernel.grain:
+            arguments = f"i64 %low, i64 %high, {arguments}"
         head = f"define internal void @{self.kernel.name}({arguments}) #0 {{"
         self.module.functions.append("\n".join([head, *e.lines, "}"]))
         return self.buffers
@@ -83,7 +85,7 @@ class KernelEmitter:
         self.e.label(label)
         self.e.block = label
 
-    def _counted(self, stem: str, start: int, stop: int, step: int, body: Any) -> None:
+    def _counted(self, stem: str, start: int | str, stop: int | str, step: int, body: Any) -> None:
         """`for i in range(start, stop, step): body(i)`."""
         e = self.e
         head, before = self._label(stem), self.e.block
@@ -133,6 +135,9 @@ class KernelEmitter:
             self._scalars(k + 1)
             self._loop(k + 1)
 
+        if k == 0 and self.kernel.grain:
+            self._counted("loop", "%low", "%high", 1, body)
+            return
         self._counted("loop", 0, self.kernel.extents[k], 1, body)
 
     # --- scalars ---------------------------------------------------------------------------------

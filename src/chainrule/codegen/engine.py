@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 _lock = threading.Lock()
@@ -53,37 +55,72 @@ def registers() -> int:
     return 32 if features.get("avx512f") or features.get("neon") else 16
 
 
+def version() -> str:
+    """What decides, besides a module's text, which machine code comes of it."""
+    import llvmlite
+
+    llvm, cpu, features = _setup()
+    return f"{llvmlite.__version__} {llvm.llvm_version_info} {cpu} {features}"
+
+
+def _compiled(text: str, opt: int, promote: bool) -> tuple[Any, Any]:
+    """The module of a text, optimized, and the machine it is for."""
+    llvm, cpu, features = _setup()
+    module = llvm.parse_assembly(text)
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(cpu=cpu, features=features, opt=opt, jit=True)
+    if "alwaysinline" in text:
+        options = llvm.create_pipeline_tuning_options(speed_level=1)
+        passes = llvm.create_pass_builder(machine, options)
+        manager = llvm.create_new_module_pass_manager()
+        manager.add_always_inliner_pass()
+        if promote:
+            manager.add_sroa_pass()
+            manager.add_instruction_combine_pass()
+            manager.add_simplify_cfg_pass()
+        manager.run(module, passes)
+    return module, machine
+
+
+def object_code(text: str, opt: int = 2, promote: bool = False) -> bytes:
+    """The machine code of a module, as an object file.
+
+    If `promote`, memory on the stack that nothing else sees is kept in registers.
+    """
+    with _lock:
+        module, machine = _compiled(text, opt, promote)
+        return bytes(machine.emit_object(module))
+
+
+def assembly(text: str, opt: int = 2, promote: bool = False) -> str:
+    """The machine code of a module as the assembler writes it."""
+    with _lock:
+        module, machine = _compiled(text, opt, promote)
+        return str(machine.emit_assembly(module))
+
+
 class Machine:
     """Machine code in memory, as long as this object lives."""
 
-    def __init__(self, text: str, opt: int = 2, promote: bool = False) -> None:
-        """If `promote`, memory on the stack that nothing else sees is kept in registers."""
+    def __init__(self, code: bytes) -> None:
+        """`code` is an object file."""
         llvm, cpu, features = _setup()
         with _lock:
-            module = llvm.parse_assembly(text)
             target = llvm.Target.from_default_triple()
-            self._machine = target.create_target_machine(
-                cpu=cpu, features=features, opt=opt, jit=True
-            )
-            if "alwaysinline" in text:
-                options = llvm.create_pipeline_tuning_options(speed_level=1)
-                passes = llvm.create_pass_builder(self._machine, options)
-                manager = llvm.create_new_module_pass_manager()
-                manager.add_always_inliner_pass()
-                if promote:
-                    manager.add_sroa_pass()
-                    manager.add_instruction_combine_pass()
-                    manager.add_simplify_cfg_pass()
-                manager.run(module, passes)
-            self.module = module
-            self._engine = llvm.create_mcjit_compiler(module, self._machine)
+            machine = target.create_target_machine(cpu=cpu, features=features, jit=True)
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
 
     def address(self, name: str) -> int:
         """The address of a function."""
         return int(self._engine.get_function_address(name))
 
-    def assembly(self) -> str:
-        """The machine code as the assembler writes it."""
-        with _lock:
-            return str(self._machine.emit_assembly(self.module))
+    def place(self, name: str) -> int:
+        """The address of a variable."""
+        return int(self._engine.get_global_value_address(name))
+
+    def fill(self, name: str, addresses: Sequence[int]) -> None:
+        """Write addresses into a table of the module."""
+        if addresses:
+            (ctypes.c_void_p * len(addresses)).from_address(self.place(name))[:] = list(addresses)

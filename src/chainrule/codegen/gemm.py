@@ -203,7 +203,7 @@ def machine(code: str) -> Any:
     with _lock:  # others hold its address: it must not be made twice, and one of the two dropped
         if code not in _machines:
             text = Gemm(code, engine.vector_bytes(), engine.registers()).text()
-            _machines[code] = engine.Machine(text)
+            _machines[code] = engine.Machine(engine.object_code(text))
         return _machines[code]
 
 

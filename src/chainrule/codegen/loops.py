@@ -67,6 +67,8 @@ class Kernel:
     stores: list[Store]
     level: int = 0
     name: str = ""
+    grain: int = 0
+    """If threads may share the first loop: turns of it in one piece (`codegen.split`)."""
 
     def body(self) -> list[Expr]:
         """The expressions that the stores need, operands first."""
@@ -279,6 +281,14 @@ class Program:
     """Bytes of the arena."""
     inplace: dict[int, int] = field(default_factory=dict)
     """Outputs that are written where an input lies: output -> input."""
+
+    def scratch(self, dtype: Any, code: str, size: int) -> Buffer:
+        """A new temporary."""
+        every = (*self.temporaries, *self.constants, *self.inputs, *self.outputs)
+        number = 1 + max([b.number for b in every], default=0)
+        value = Value("scratch", None, (), {}).spec((size,), dtype)
+        self.temporaries.append(Buffer("temporary", code, size, number, value))
+        return self.temporaries[-1]
 
     @property
     def kernels(self) -> list[Kernel]:

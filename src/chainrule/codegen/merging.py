@@ -13,8 +13,9 @@ from typing import Any
 
 from chainrule.codegen.expression import Expr
 from chainrule.codegen.index import Affine, Coordinate, bounds, plus, strides_of
-from chainrule.codegen.loops import Buffer, Kernel, Nest, Step, Store, moved
+from chainrule.codegen.loops import Buffer, Kernel, Nest, Step, Store
 from chainrule.codegen.nests import Loops
+from chainrule.codegen.reshape import moved
 
 
 def merged(steps: Sequence[Step]) -> list[Step]:

@@ -16,7 +16,8 @@ import numpy as np
 
 from chainrule.codegen.expression import Expressions
 from chainrule.codegen.index import Affine, Coordinate, affine, plus, strides_of
-from chainrule.codegen.loops import Buffer, Kernel, Nest, Step, Store, moved
+from chainrule.codegen.loops import Buffer, Kernel, Nest, Step, Store
+from chainrule.codegen.reshape import moved
 from chainrule.codegen.scope import Memory
 from chainrule.codegen.values import Value
 

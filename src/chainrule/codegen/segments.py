@@ -51,7 +51,9 @@ def segments(kernel: Kernel, vector_bytes: int) -> list[Segment]:
         unroll = 8 if work <= 4 else 4
         while unroll > 1 and n < 2 * lanes * unroll:
             unroll //= 2
-    if (adds or (accumulating and work <= 24)) and n % (lanes * unroll):
+    stored = {s.buffer for s in kernel.stores}
+    in_place = any(e.op == "load" and e.value[0] in stored for e in kernel.body())
+    if (adds or in_place or (accumulating and work <= 24)) and n % (lanes * unroll):
         some, most = n - n % (lanes * unroll), n - n % lanes
         return [
             Segment(0, some, lanes, unroll),

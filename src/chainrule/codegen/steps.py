@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from chainrule.codegen import blas, gemm
+from chainrule.codegen import gemm
 from chainrule.codegen.back import NO_MEMORY as NO_MEMORY
+from chainrule.codegen.bounds import Sites
 from chainrule.codegen.carry import is_small
 from chainrule.codegen.emit import KernelEmitter, write_nest
 from chainrule.codegen.index import Affine, Coordinate
@@ -26,15 +27,41 @@ LAYOUT: Final = 3
 """An input is not contiguous or not aligned: nothing was done."""
 DOUBT: Final = 4
 """There may have been a product of zero and infinity: run the careful program (a bit)."""
+OUT_OF_BOUNDS: Final = 32
+"""Compiled code left its memory (`codegen.bounds`; a bit)."""
+
+ADDRESSES: Final = "addresses"
+"""The table of what a module takes from outside."""
+
+CALLBACK: Final = "callback"
+"""The function that runs an operation by NumPy."""
+
+BLAS: Final = "blas."
+"""A routine of BLAS: `blas.dgemm`."""
+
+GEMM: Final = "gemm."
+"""The matrix product of a dtype (`codegen.gemm`): `gemm.f8`."""
+
+CONSTANT: Final = "constant."
+"""The memory of a constant: `constant.0`."""
+
+PARALLEL: Final = "pool.parallel"
+"""The function that has threads share a loop (`codegen.pool`)."""
 
 
 class Shared:
     """What all functions of a module have in common."""
 
-    def __init__(self, vector_bytes: int, callback: int, addresses: dict[Buffer, int]) -> None:
+    def __init__(
+        self, vector_bytes: int, constants: dict[Buffer, str], check_bounds: bool = False
+    ) -> None:
         self.module = Module()
-        self.vector_bytes, self.callback, self.addresses = vector_bytes, callback, addresses
+        self.sites = Sites(self.module) if check_bounds else None
+        self.vector_bytes, self.constants = vector_bytes, constants
         self.count = 0
+        self.outside: dict[str, int] = {}
+        """What the module takes from outside, by name: its place in the table `addresses`, which
+        whoever loads the machine code fills in."""
 
     def name(self, stem: str) -> str:
         """A name for a function."""
@@ -47,7 +74,6 @@ class StepsEmitter:
 
     def __init__(self, program: Program, shared: Shared) -> None:
         self.program, self.shared, self.module = program, shared, shared.module
-        self.callback = shared.callback
         self.e = Emitter(self.module)
         self.names: dict[Buffer, str] = {}
         self._labels = 0
@@ -75,8 +101,13 @@ class StepsEmitter:
                     buffers = write_nest(step, self.module, width)
                 else:
                     buffers = KernelEmitter(step, self.module, width).write()
+                if self.shared.sites is not None:
+                    self.shared.sites.check(step.name, buffers)
                 if self.inside:
                     self.module.functions[-1] = inlined(self.module.functions[-1])
+                if isinstance(step, Kernel) and step.grain:
+                    self._share(step, buffers)
+                    continue
                 arguments = ", ".join(f"ptr {self.names[b]}" for b in buffers)
                 self.e.put(f"call void @{step.name}({arguments})")
             elif isinstance(step, Product):
@@ -86,16 +117,59 @@ class StepsEmitter:
             else:
                 self._callback(step)
 
+    def _share(self, step: Kernel, buffers: list[Buffer]) -> None:
+        """Have threads share the first loop of a kernel that takes a stretch of it."""
+        e, part = self.e, Emitter(self.module)
+        table = self.slots(f"[{len(buffers)} x ptr]")
+        arguments, notes = [], []
+        part.label("entry")
+        for k, b in enumerate(buffers):
+            e.put(
+                f"store ptr {self.names[b]}, ptr {e.do(f'getelementptr ptr, ptr {table}, i64 {k}')}"
+            )
+            place = part.do(f"getelementptr ptr, ptr %context, i64 {k}")
+            name = part.do(f"load ptr, ptr {place}")
+            if b in (self.program.status, self.program.doubt):  # threads do not change it together
+                own = part.do("alloca i8")
+                part.put(f"store i8 0, ptr {own}")
+                notes.append((name, own))
+                name = own
+            arguments.append(f"ptr {name}")
+        part.put(f"call void @{step.name}(i64 %low, i64 %high, {', '.join(arguments)})")
+        for k, (name, own) in enumerate(notes):
+            seen = part.do(f"icmp ne i8 {part.do(f'load i8, ptr {own}')}, 0")
+            part.put(f"br i1 {seen}, label %note{k}, label %go{k}")
+            part.label(f"note{k}")
+            part.put(f"store atomic i8 1, ptr {name} monotonic, align 1")
+            part.put(f"br label %go{k}")
+            part.label(f"go{k}")
+        part.put("ret void")
+        head = f"define internal void @{step.name}.part(ptr %context, i64 %low, i64 %high) #0 {{"
+        self.module.functions.append("\n".join([head, *part.lines, "}"]))
+        e.put(
+            f"call void {self.outside(PARALLEL)}(ptr @{step.name}.part, ptr {table}, "
+            f"i64 {step.extents[0]}, i64 {step.grain})"
+        )
+
     def place_temporaries(self, arena: str) -> None:
         """Name the places of the temporaries in an arena, and of the constants."""
         for b in self.program.constants:
-            self.names[b] = f"inttoptr (i64 {self.shared.addresses[b]} to ptr)"
+            self.names[b] = self.outside(self.shared.constants[b])
         for b in self.program.temporaries:
             if self.inside and is_small(b):
                 self.names[b] = self.slots(f"[{max(b.nbytes, 1)} x i8]", 8)
                 continue
             place = max(b.offset, 0)
             self.names[b] = self.e.do(f"getelementptr i8, ptr {arena}, i64 {place}")
+
+    def outside(self, name: str) -> str:
+        """The address of a constant, of a routine of a library, of a function of Python.
+
+        It is read from a table, so that the machine code is the same in every process.
+        """
+        known = self.shared.outside
+        place = known.setdefault(name, len(known))
+        return self.e.do(f"load ptr, ptr getelementptr (ptr, ptr @{ADDRESSES}, i64 {place})")
 
     def unless(self, good: str, code: str, clean: Callable[[], None] | None = None) -> None:
         """Return a code unless something holds; `clean` writes what is to be done before."""
@@ -117,8 +191,7 @@ class StepsEmitter:
         for k, b in enumerate(buffers):
             p = e.do(f"getelementptr ptr, ptr {table}, i64 {k}")
             e.put(f"store ptr {self.names[b]}, ptr {p}")
-        function = f"inttoptr (i64 {self.callback} to ptr)"
-        code = e.do(f"call i32 {function}(i64 {step.number}, ptr {table})")
+        code = e.do(f"call i32 {self.outside(CALLBACK)}(i64 {step.number}, ptr {table})")
         self.unless(e.do(f"icmp eq i32 {code}, 0"), str(RAISED))
 
     def slots(self, t: str, align: int = 8) -> str:
@@ -173,7 +246,7 @@ class StepsEmitter:
         arguments = [f"i64 {x}" for x in sizes]
         for pointer, access in pointers:
             arguments += [f"ptr {pointer}", f"i64 {access.row}", f"i64 {access.column}"]
-        function = f"inttoptr (i64 {gemm.address(code)} to ptr)"
+        function = self.outside(GEMM + code)
         found = self.e.do(f"call i32 {function}({', '.join(arguments[:-1])})")
         room = self.e.do(f"icmp ne i32 {found}, {gemm.NO_ROOM}")
         self.unless(room, str(NO_MEMORY))
@@ -204,7 +277,7 @@ class StepsEmitter:
         )  # fmt: skip
 
     def _call(self, name: str, arguments: list[str]) -> None:
-        pointer = f"inttoptr (i64 {blas.address(name)} to ptr)"
+        pointer = self.outside(BLAS + name)
         self.e.put(f"call void {pointer}({', '.join('ptr ' + a for a in arguments)})")
 
     def _matrix(self, access: Access, variables: dict[int, str]) -> str:

@@ -56,6 +56,8 @@ class Builder:
             return operands[0]
         if row is SELECT[0]:
             return operands[0][node.params["index"]]
+        if row.name == "custom":  # the user's rule for its derivative was used before
+            return list(operands[: node.params["rule"].results])
         operands = [_plain(x) for x in operands]
         plainer = expansion(node, operands, self.cls)
         if plainer is not None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from chainrule.errors import DtypeError, at, user_line
+from chainrule.codegen.options import wanted
+from chainrule.errors import ArgumentError, DtypeError, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Spec, Variable
 from chainrule.ops.replay import replay
@@ -47,14 +51,35 @@ class Entry:
         self.finish = _finish(structure)
 
 
+class CacheInfo(NamedTuple):
+    """What a function given to `jit` has compiled."""
+
+    compiled: int
+    """Signatures for which machine code was made."""
+    loaded: int
+    """Signatures whose code was found in the folder of `set_cache_dir`."""
+    kept: int
+    """Signatures that are compiled now; those used least recently may have gone."""
+
+
 class Jitted:
     """What `jit` returns: call it like the function it was made of."""
 
-    def __init__(self, function: Callable[..., Any], static: tuple[int | str, ...] = ()) -> None:
-        self.function, self.static = function, static
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        static: tuple[int | str, ...] = (),
+        check_bounds: bool = False,
+        donate: tuple[int | str, ...] = (),
+    ) -> None:
+        self.function, self.static, self.options = function, static, wanted(check_bounds)
+        self.donate = _donated(function, static, donate)
+        self._warned: set[str] = set()
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
         self._numbers: dict[Signature, Callable[..., Any]] = {}
         self._places = frozenset({i for i in static if isinstance(i, int)})
+        self._made = [0, 0]
+        """Signatures that were compiled, and loaded."""
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
@@ -189,7 +214,6 @@ class Jitted:
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
         found: list[Structure] = []
         from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
-        from chainrule.rewrite.optimize import optimized
         from chainrule.run.choose import runnable
 
         function = rewrite(self.function, arrays=True, control_flow=True)
@@ -209,9 +233,53 @@ class Jitted:
         graph = trace(body, specs, cls, self.__name__)
         entry = Entry(graph, found[0])
         if not entry.outside:
-            entry.run = runnable(optimized(graph))
+            names = self._given(structure) if self.donate else {}
+            given = tuple(k for k in names if specs[k].shape)
+            entry.run = runnable(graph, dataclasses.replace(self.options, donated=given))
+            self._warn(entry.run, {names[k]: specs[k] for k in given if not _taken(entry.run, k)})
             entry.call = getattr(entry.run, "call", None)
+            self._made[getattr(entry.run, "loaded", False)] += 1
         return entry
+
+    def _given(self, structure: Structure) -> dict[int, str]:
+        """The leaves of the arguments that are donated, and the names of these."""
+        leaves = range(structure.count)
+        args, kwargs = unflatten(structure, list(leaves))
+        found: dict[int, str] = {}
+        for position, name in self.donate:
+            if name in kwargs:
+                part = kwargs[name]
+            elif position is not None and position < len(args):
+                part = args[position]
+            else:
+                continue
+            found.update(dict.fromkeys(flatten(part)[0], name))
+        return found
+
+    def _warn(self, run: Any, unused: dict[str, Spec]) -> None:
+        """Say once of each argument that was donated in vain."""
+        unused = {name: spec for name, spec in unused.items() if name not in self._warned}
+        if unused and hasattr(run, "image"):
+            self._warned.update(unused)
+            shown = ", ".join(f"{name!r} ({spec!r})" for name, spec in unused.items())
+            warnings.warn(
+                f"jit: memory donated to {self.__name__} is not used: {shown}; a result can take "
+                "an array's memory if it has the same shape and dtype and is computed after the "
+                "last use of the array" + at(user_line()),
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def cache_info(self) -> CacheInfo:
+        """How often it was compiled, and how often its code was found on disk.
+
+        >>> f = cr.jit(lambda x: x + 1)
+        >>> _ = f(1.0), f(2.0), f(np.ones(3))
+        >>> f.cache_info().compiled
+        2
+        """
+        compiled, loaded = self._made
+        return CacheInfo(compiled, loaded, len(set(map(id, self.cache.values()))))
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
@@ -223,6 +291,8 @@ def jit(
     function: Callable[..., Any] | None = None,
     *,
     static: int | str | Sequence[int | str] = (),
+    donate: int | str | Sequence[int | str] = (),
+    check_bounds: bool = False,
 ) -> Any:
     """The function, compiled to machine code when it is first called with arguments of some shapes
     and dtypes, and for each other combination of them.
@@ -236,19 +306,36 @@ def jit(
     NumPy arrays and numbers give NumPy arrays and scalars, Tensors give Tensors. Called on Tensors
     that require a derivative, or inside of another transform, the function takes part in it.
 
-    Raises TracedValueError where Python asks a traced value for a number, and DtypeError for an
-    argument that is no array.
+    `donate` names arguments (by position or name) whose arrays are not needed after the call. A
+    result of the same shape and dtype takes the memory of such an array where it can, and is that
+    array; what cannot be used is named in a warning, once. Whoever reads a donated array later
+    finds the result, or after an error anything, in it. Arrays that are read-only, strided, or
+    share memory with another argument are copied before. Without `donate` results never share
+    memory with arguments. Under a derivative or a trace nothing is donated.
+
+    With `check_bounds` every load and store of the machine code is compared with the extent of its
+    memory, and BoundsError raised in place of a crash; it runs several times slower. The
+    environment variable `CHAINRULE_CHECK_BOUNDS=1` asks for it in the whole process.
+
+    Raises TracedValueError where Python asks a traced value for a number, DtypeError for an
+    argument that is no array, and ArgumentError for a donated one that the function does not have.
 
     >>> @cr.jit
     ... def f(x, y):
     ...     return 3 * x**2 + y + cr.exp(x * y)
     >>> f(cr.tensor(1.0), cr.tensor(2.0))
     tensor(12.3891)
+
+    >>> step = cr.jit(lambda x, g: x - 0.1 * g, donate="x")
+    >>> x = np.ones(3)
+    >>> step(x, np.ones(3)) is x
+    True
     """
     fixed = (static,) if isinstance(static, (int, str)) else tuple(static)
+    given = (donate,) if isinstance(donate, (int, str)) else tuple(donate)
     if function is None:
-        return lambda f: Jitted(f, fixed)
-    return Jitted(function, fixed)
+        return lambda f: Jitted(f, fixed, check_bounds, given)
+    return Jitted(function, fixed, check_bounds, given)
 
 
 # --- arguments and results -----------------------------------------------------------------------
@@ -261,6 +348,44 @@ def _class_of(leaves: Sequence[Any]) -> Any:
         if isinstance(x, Variable) and (cls is None or issubclass(type(x), cls)):
             cls = type(x)
     return cls
+
+
+def _taken(run: Any, k: int) -> bool:
+    """Whether a result has the memory of input k."""
+    return any(j == k for _, j in getattr(getattr(run, "image", None), "inplace", ()))
+
+
+def _donated(
+    function: Any, static: Sequence[int | str], donate: Sequence[int | str]
+) -> tuple[tuple[int | None, str], ...]:
+    """Position and name of each argument that is donated."""
+    if not donate:
+        return ()
+    parameters = inspect.signature(function).parameters
+    names = list(parameters)
+    kinds = {p.kind for p in parameters.values()}
+    found: list[tuple[int | None, str]] = []
+    for x in donate:
+        if isinstance(x, int) and 0 <= x < len(names):
+            found.append((x, names[x]))
+        elif isinstance(x, int) and x >= 0 and inspect.Parameter.VAR_POSITIONAL in kinds:
+            found.append((x, f"argument {x}"))
+        elif x in names and parameters[str(x)].kind is not inspect.Parameter.VAR_KEYWORD:
+            found.append((names.index(str(x)), str(x)))
+        elif isinstance(x, str) and inspect.Parameter.VAR_KEYWORD in kinds:
+            found.append((None, x))
+        else:
+            raise ArgumentError(
+                f"jit: donate={x!r} is no argument of {getattr(function, '__name__', 'it')}, which "
+                f"has {', '.join(names)}" + at(user_line())
+            )
+    both = [name for k, name in found if k in static or name in static]
+    if both:
+        raise ArgumentError(
+            f"jit: {', '.join(both)} cannot be donated, being static: its value is part of the "
+            "compiled code" + at(user_line())
+        )
+    return tuple(found)
 
 
 def _finish(structure: Structure) -> Callable[[Any], Any]:
