@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.derive.batch import batch, carried
-from chainrule.derive.control_flow import as_graph
+from chainrule.derive.subgraphs import as_graph
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Spec
 from chainrule.ops.control_flow import cond_row, scan_row, while_row

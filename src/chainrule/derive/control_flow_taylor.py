@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from chainrule.derive.control_flow import as_graph
+from chainrule.derive.subgraphs import as_graph
 from chainrule.derive.taylor import taylor
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Spec, Variable

@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.derive.batch import batch
-from chainrule.derive.control_flow import (
-    _full,
-    _function,
-    _given,
-    _is_float,
-    _specs,
-    _spread,
-    _spread_to,
-    as_graph,
-)
 from chainrule.derive.control_flow_batch import _choose
 from chainrule.derive.deferred import defer, pulled, pushed
+from chainrule.derive.subgraphs import (
+    as_graph,
+    cotangents_of,
+    function_of,
+    in_full,
+    is_float,
+    specs_of_values,
+    spread,
+    spread_to,
+)
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.ops.control_flow import specs_of, too_long, while_back_row
@@ -41,16 +41,16 @@ def _pull_while(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     body: Graph = params["body"]
     m, k = params["counts"]
     n = m + k
-    constants = [i for i in range(m, n) if node.inputs[i] is not None and _is_float(operands[i])]
-    carried = [i for i in range(n, len(operands)) if _is_float(operands[i])]
-    cts = _given(ct, results)
+    constants = [i for i in range(m, n) if node.inputs[i] is not None and is_float(operands[i])]
+    carried = [i for i in range(n, len(operands)) if is_float(operands[i])]
+    cts = cotangents_of(ct, results)
     count, a = len(results), len(constants)
 
     def back(*values: Any) -> list[Any]:
         inputs, going = values[: k + count], values[k + count :]
-        given = _spread_to(count, [i - n for i in carried], going[a:])
+        given = spread_to(count, [i - n for i in carried], going[a:])
         active = [i - m for i in (*constants, *carried)]
-        found = pulled(_function(body), inputs, given, active)
+        found = pulled(function_of(body), inputs, given, active)
         return [*[s + g for s, g in zip(going[:a], found[:a], strict=True)], *found[a:]]
 
     going = [*[zeros_like(operands[i]) for i in constants], *[cts[i - n] for i in carried]]
@@ -59,13 +59,13 @@ def _pull_while(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
         [*operands[:n], *operands[m:n], *operands[n:], *going],
         cond=params["cond"],
         body=body,
-        back=as_graph(back, _specs(of_back), body.cls),
+        back=as_graph(back, specs_of_values(of_back), body.cls),
         counts=(m, k, k, count),
         limit=params["limit"],
     )
-    out = _spread(found, [*constants, *carried], node)
+    out = spread(found, [*constants, *carried], node)
     for i in range(m):  # what only the condition looks at
-        if node.inputs[i] is not None and _is_float(operands[i]):
+        if node.inputs[i] is not None and is_float(operands[i]):
             out[i] = zeros_like(operands[i])
     return out
 
@@ -85,10 +85,10 @@ def _push_back(
 ) -> Any:  # fmt: skip
     first, second, third, carry, going = _parts(operands, counts)
     _, dsecond, dthird, dcarry, dgoing = _parts(tangents, counts)
-    moving = [i for i, x in enumerate(carry) if _is_float(x)]
+    moving = [i for i, x in enumerate(carry) if is_float(x)]
     with_second = [i for i, t in enumerate(dsecond) if t is not None]
     with_third = [i for i, t in enumerate(dthird) if t is not None]
-    with_going = [i for i, x in enumerate(going) if _is_float(x)]
+    with_going = [i for i, x in enumerate(going) if is_float(x)]
     n, k, q, r = len(carry), len(second), len(third), len(going)
 
     def full(ts: Sequence[Any], xs: Sequence[Any], which: Sequence[int]) -> list[Any]:
@@ -99,17 +99,17 @@ def _push_back(
 
     def there(*values: Any) -> list[Any]:
         dc, c, x, dx = _split(values, len(with_second), k, n)
-        given = _spread_to(k + n, [*with_second, *[k + i for i in moving]], [*dc, *dx])
+        given = spread_to(k + n, [*with_second, *[k + i for i in moving]], [*dc, *dx])
         inputs = [*c, *x]
-        moved = _full(pushed(_function(body), inputs, given), specs_of(body))
+        moved = in_full(pushed(function_of(body), inputs, given), specs_of(body))
         return [*replay(body, inputs), *[moved[i] for i in moving]]
 
     def again(*values: Any) -> list[Any]:
         dc, c, x, dx, g, dg = _split(values, len(with_third), q, n, len(moving), r)
         places = [*with_third, *[q + i for i in moving], *[q + n + i for i in with_going]]
         inputs = [*c, *x, *g]
-        moved = _full(
-            pushed(_function(back), inputs, _spread_to(q + n + r, places, [*dc, *dx, *dg])),
+        moved = in_full(
+            pushed(function_of(back), inputs, spread_to(q + n + r, places, [*dc, *dx, *dg])),
             specs_of(back),
         )
         return [*replay(back, inputs), *[moved[i] for i in with_going]]
@@ -120,14 +120,14 @@ def _push_back(
     of_back = [*[dthird[i] for i in with_third], *third]
     found = while_back_row(
         [*first, *of_there, *of_back, *state, *end],
-        cond=as_graph(test, _specs([*first, *state]), body.cls),
-        body=as_graph(there, _specs([*of_there, *state]), body.cls),
-        back=as_graph(again, _specs([*of_back, *state, *end]), body.cls),
+        cond=as_graph(test, specs_of_values([*first, *state]), body.cls),
+        body=as_graph(there, specs_of_values([*of_there, *state]), body.cls),
+        back=as_graph(again, specs_of_values([*of_back, *state, *end]), body.cls),
         counts=(len(first), len(of_there), len(of_back), len(state)),
         limit=limit,
     )
     moved = iter(found[r:])
-    return tuple(next(moved) if _is_float(x) else zeros_like(x) for x in y)
+    return tuple(next(moved) if is_float(x) else zeros_like(x) for x in y)
 
 
 def _split(values: Sequence[Any], *counts: int) -> list[Sequence[Any]]:
@@ -141,8 +141,8 @@ def _split(values: Sequence[Any], *counts: int) -> list[Sequence[Any]]:
 def _pull_back(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     operands = saved[1:]
     p = node.params
-    active = [i for i, x in enumerate(operands) if node.inputs[i] is not None and _is_float(x)]
-    cts = _given(ct, saved[0])
+    active = [i for i, x in enumerate(operands) if node.inputs[i] is not None and is_float(x)]
+    cts = cotangents_of(ct, saved[0])
     live = [i for i, c in enumerate(cts) if c is not None]
     total = len(operands)
 
@@ -159,13 +159,13 @@ def _pull_back(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
         return going
 
     def rule(*values: Any) -> Sequence[Any]:
-        given = _spread_to(len(cts), live, values[total:])
+        given = spread_to(len(cts), live, values[total:])
         return pulled(turns, values[:total], given, active)
 
     found = defer(
         rule, [*operands, *[cts[i] for i in live]], [spec_of(operands[i]) for i in active]
     )
-    return _spread(found, active, node)
+    return spread(found, active, node)
 
 
 def _batch_back(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
@@ -207,9 +207,9 @@ def _batch_back(row: Any, size: int, operands: Any, moved: Any, params: dict[str
     cls = params["cond"].cls
     return while_back_row(
         [*first, *first, *second, *first, *third, *carry, *going],
-        cond=as_graph(some, _specs([*first, *carry]), cls),
-        body=as_graph(there, _specs([*first, *second, *carry]), cls),
-        back=as_graph(again, _specs([*first, *third, *carry, *going]), cls),
+        cond=as_graph(some, specs_of_values([*first, *carry]), cls),
+        body=as_graph(there, specs_of_values([*first, *second, *carry]), cls),
+        back=as_graph(again, specs_of_values([*first, *third, *carry, *going]), cls),
         counts=(m, m + k, m + q, n),
         limit=params["limit"],
     )
