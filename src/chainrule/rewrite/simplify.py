@@ -21,6 +21,7 @@ from chainrule.ops.identities import simplified as identity
 from chainrule.ops.recording import SELECT, general, selected, wrapped
 from chainrule.ops.replay import replay
 from chainrule.rewrite.expand import expansion
+from chainrule.rewrite.stencils import slices_added
 
 Operand = Any
 """A traced Variable, an array, or a number."""
@@ -48,6 +49,8 @@ class Builder:
         self.cls = cls
         self._known: dict[Any, Any] = {}
         self._kept: list[Any] = []
+        self.sums: dict[Node, list[Any]] = {}
+        """Terms of the sums that `rewrite.stencils` has made."""
 
     def node(self, node: Node, operands: Sequence[Operand]) -> Any:
         """The result of a node on rewritten operands."""
@@ -263,6 +266,17 @@ def double_negative(node: Node, operands: list[Operand], build: Builder) -> Any:
     return None if inner is None else _operand(inner, 0, build)
 
 
+def negative_factor(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """(-x) * 2 is x * -2."""
+    for x, other in (operands, operands[::-1]):
+        inner, c = _made_by(x, "negative"), constant(other)
+        if inner is not None and c is not None and isinstance(x, Variable) and like(x, node):
+            if np.asarray(c).dtype.kind == "f":
+                factor = -other if type(other) in NUMBERS else np.negative(other)
+                return build.do(node.op, [_operand(inner, 0, build), factor])
+    return None
+
+
 def same_shape(node: Node, operands: list[Operand], build: Builder) -> Any:
     """A reshape, broadcast or cast to what the operand is already."""
     return operands[0] if like(operands[0], node) else None
@@ -421,7 +435,8 @@ Rewrite = Callable[[Node, list[Operand], Builder], Any]
 
 REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
     "negative": (double_negative,),
-    "add": (added_at,),
+    "add": (added_at, slices_added),
+    "multiply": (negative_factor,),
     "at_index": (traced_index,),
     "getitem": (whole,),
     "set_item": (whole,),
