@@ -93,6 +93,7 @@ def _push_scan(
     counts: tuple[int, int],
     length: int,
     reverse: bool,
+    memory: int | None,
 ) -> Any:
     m, n = counts[0], counts[0] + counts[1]
     moving = [k for k in range(m, n) if is_float(operands[k])]  # any carry may come to depend
@@ -133,6 +134,7 @@ def _push_scan(
         counts=(len(constants) + m, n - m + len(moving)),
         length=length,
         reverse=reverse,
+        memory=memory,
     )
     moved = iter(found[n - m : n - m + len(moving)])
     out = [next(moved) if is_float(r) else zeros_like(r) for r in y[: n - m]]

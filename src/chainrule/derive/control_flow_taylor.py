@@ -113,6 +113,7 @@ def _scan_series(
     counts: tuple[int, int],
     length: int,
     reverse: bool,
+    memory: int | None,
 ) -> Step:
     m, n, total = counts[0], counts[0] + counts[1], len(operands)
     values = [x.value for x in operands]
@@ -144,6 +145,7 @@ def _scan_series(
             counts=(len(constants) * order + m, n - m + len(carried) * order),
             length=length,
             reverse=reverse,
+            memory=memory,
         )
         out: list[Any] = [None] * len(outs)
         for place, k in enumerate(carried, 1):

@@ -162,11 +162,13 @@ def scan_row(
     counts: tuple[int, int],
     length: int,
     reverse: bool = False,
+    memory: int | None = None,
 ) -> tuple[Any, ...]:
     """The last carry, and what the body gave in each turn, stacked.
 
     Operands are the constants, the first carry (`counts` says how many of each), and arrays whose
-    slices along the first axis the turns receive, backwards if `reverse`.
+    slices along the first axis the turns receive, backwards if `reverse`. What is stacked for a
+    derivative shall take at most `memory` bytes (`rewrite.segments`).
     """
     m, n = counts[0], counts[0] + counts[1]
     constants, carry, xs = list(operands[:m]), list(operands[m:n]), operands[n:]

@@ -18,6 +18,7 @@ from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
+from chainrule.rewrite.segments import segmented
 
 Apply = Callable[[Node, list[Any]], Any]
 
@@ -31,7 +32,8 @@ def improved(graph: Graph, make: Callable[[Any], Any]) -> Graph:
         return graph
     for _ in range(3):
         graph = _Walk(graph, make).graph()
-    return graph
+    shorter = segmented(graph, make)
+    return graph if shorter is graph else _Walk(shorter, make).graph()
 
 
 _LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond"})
@@ -123,9 +125,11 @@ class _Walk:
             outputs += found[n:]
             places.append([*range(n), *range(start, len(outputs))])
             wanted |= {places[k][i] for i in self.used.get(one, ())}
-        results = _Scan(joined, inputs, outputs, values, m, n, p["length"], p["reverse"]).write(
-            wanted, self.build
-        )
+        budgets = [f.params["memory"] for f in (node, *followers)]
+        memory = min([b for b in budgets if b is not None], default=None)
+        results = _Scan(
+            joined, inputs, outputs, values, m, n, p["length"], p["reverse"], memory
+        ).write(wanted, self.build)
         for k, one in enumerate(followers, 1):
             self.leaders[one] = [results[i] for i in places[k]]  # type: ignore[assignment]
         return [results[i] for i in places[0]]
@@ -158,10 +162,11 @@ class _Scan:
 
     def __init__(
         self, body: _Body, inputs: list[Any], outputs: list[Any], values: list[Any],
-        m: int, n: int, length: int, reverse: bool,
+        m: int, n: int, length: int, reverse: bool, memory: int | None,
     ) -> None:  # fmt: skip
         self.body, self.inputs, self.outputs, self.values = body, inputs, outputs, values
         self.m, self.n, self.length, self.reverse = m, n, length, reverse
+        self.memory = memory
 
     def write(self, wanted: set[int], build: Any) -> list[Any]:
         """The scan with what is wanted of it; its results, None where they are not."""
@@ -200,7 +205,7 @@ class _Scan:
             graph = Graph([i._node for i in news], roots, cls)
             found = build.do(
                 TABLE["scan"], operands_, body=graph, counts=(count, len(carried)),
-                length=self.length, reverse=self.reverse,
+                length=self.length, reverse=self.reverse, memory=self.memory,
             )  # fmt: skip
             for k, result in zip((*carried, *stacked), found, strict=True):
                 results[k] = result

@@ -451,6 +451,6 @@ REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
     "permute_dims": (transposed_twice,),
     "matrix_transpose": (transposed_twice,),
     "power": (small_power,),
-    "strong_multiply": (doubled, bounded),
+    "strong_multiply": (doubled, bounded, negative_factor),
 }
 """Row -> the rewrites that look at it, in order."""

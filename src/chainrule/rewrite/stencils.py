@@ -71,7 +71,8 @@ def slices_added(node: Node, operands: list[Any], build: Any) -> Any:
 
 def _assembled(terms: Sequence[Term], result: Any, build: Any) -> Any:
     """The sum in boxes, where that is worth it: some slice is not small, and boxes are few."""
-    if 2 * max(t.size for t in terms if t.size < result.size) < result.size:
+    slices = [t.size for t in terms if t.size < result.size]
+    if 2 * max(slices, default=0) < result.size:
         return None
     boxes = _boxes(terms, result.shape)
     if len(boxes) > BOXES:
