@@ -35,9 +35,7 @@ def forced(u: Any, k: Any) -> Any:
 def backwards(u: Any, k: Any) -> Any:
     """The same from the end."""
     xs = np.sin(np.arange(N * 80.0)).reshape(N, 80) * k
-    last, ys = cr.scan(
-        lambda c, x: (np.tanh(c * x) + u, np.sum(c * c) * x), u, xs, reverse=True
-    )
+    last, ys = cr.scan(lambda c, x: (np.tanh(c * x) + u, np.sum(c * c) * x), u, xs, reverse=True)
     return np.sum(last) + np.sum(ys * ys)
 
 

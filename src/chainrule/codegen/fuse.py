@@ -20,7 +20,7 @@ from chainrule.codegen.expression import Expr
 from chainrule.codegen.index import Affine, unravel
 from chainrule.codegen.scalars import EMIT, EXPENSIVE
 from chainrule.codegen.scope import Memory, Scope, loop_index
-from chainrule.codegen.values import Value, Values
+from chainrule.codegen.values import CODES, Value, Values, code_of
 from chainrule.codegen.views import Index, Unresolved
 
 WRITTEN_OUT: Final = 36
@@ -57,6 +57,33 @@ def split(shape: Sequence[int]) -> int:
 def loops_of(shape: Sequence[int], axes: int) -> tuple[int, ...]:
     """Extents of the loops over the first axes of a shape."""
     return tuple([n for n in shape[:axes] if n != 1])
+
+
+LOOPS: Final = {
+    "cond": ("branches",),
+    "while_loop": ("cond", "body"),
+    "while_back": ("cond", "body", "back"),
+    "scan": ("body",),
+}
+"""Rows that hold graphs, and the parameters in which they do."""
+
+
+def is_native_loop(v: Value) -> bool:
+    """Whether a loop's operands and results have dtypes of machine code, and elements."""
+    return (
+        v.op in LOOPS
+        and all(a.native and a.size for a in v.args)
+        and all(code_of(s.dtype) in CODES and s.size for s in v.const)
+    )
+
+
+def same_memory(a: Value) -> Value:
+    """The value whose memory holds an operand of a loop, in the same order: a loop asks for no
+    shape.
+    """
+    while a.op == "reshape" and a.params.get("order", "C") == "C":
+        a = a.args[0]
+    return a
 
 
 class Unit:
@@ -324,6 +351,10 @@ class Fusion:
             from chainrule.codegen.products import base_of
 
             base = base_of(v, k, self)
+        elif is_native_loop(v):
+            base = same_memory(a)
+            if base.op == "const":
+                return 0
         if not self.is_base(base):
             self.force(base)
         self.stored.add(base)

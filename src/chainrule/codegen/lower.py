@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from chainrule.codegen import views
 from chainrule.codegen.define import OPERATION, REDUCTIONS, combined, reduction_dtype
 from chainrule.codegen.doubt import check, plain
 from chainrule.codegen.expression import Expr
-from chainrule.codegen.fuse import Fusion, Unit, aligned
+from chainrule.codegen.fuse import LOOPS, Fusion, Unit, aligned, is_native_loop, same_memory
 from chainrule.codegen.index import Coordinate, flat, plus, strides_of, times
 from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Product, Program, Step, Store
 from chainrule.codegen.memory import plan
@@ -24,7 +24,7 @@ from chainrule.codegen.reshape import collapse, interchange
 from chainrule.codegen.reuse import work_in_place
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
-from chainrule.codegen.values import CODES, Value, Values, code_of
+from chainrule.codegen.values import Value, Values
 from chainrule.codegen.views import Index, Unresolved
 from chainrule.graph.graph import Graph
 from chainrule.ops.identities import NOTHING
@@ -109,19 +109,10 @@ def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
     if fusion.kind[v] == "product":
         return product(v, fusion, memory)
     results = _results(v, fusion, memory)
-    if v.op in LOOPS and _is_native_loop(v):
+    if is_native_loop(v):
         return _loop(v, results, fusion, memory)
     arguments = [a.const if a.op == "const" else memory.buffers[a] for a in v.args]
     return Callback(v, arguments, results, fusion.level[v])
-
-
-LOOPS: Final = {
-    "cond": ("branches",),
-    "while_loop": ("cond", "body"),
-    "while_back": ("cond", "body", "back"),
-    "scan": ("body",),
-}
-"""Rows that hold graphs, and the parameters in which they do."""
 
 
 def _graphs(v: Value) -> list[Graph]:
@@ -130,13 +121,6 @@ def _graphs(v: Value) -> list[Graph]:
         p = v.params[name]
         found.extend([p] if isinstance(p, Graph) else p)
     return found
-
-
-def _is_native_loop(v: Value) -> bool:
-    """Whether a loop's operands and results have dtypes of machine code, and elements."""
-    return all(a.native and a.size for a in v.args) and all(
-        code_of(s.dtype) in CODES and s.size for s in v.const
-    )
 
 
 def plan_all(program: Program) -> None:
@@ -161,7 +145,7 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         work_in_place(bodies[2], [(start + k, k) for k in range(len(v.const))])
     for body in bodies if v.op != "cond" else ():
         plan_all(body)
-    arguments = [memory.of(a) for a in v.args]
+    arguments = [memory.of(same_memory(a)) for a in v.args]
     nothing = np.dtype(np.uint8)
     space = max((max(b.arena, 64) for b in bodies), default=64)
 

@@ -32,7 +32,6 @@ from chainrule.ops.recording import is_traced, raw, zeros_like
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 
-
 # --- cond ----------------------------------------------------------------------------------------
 
 

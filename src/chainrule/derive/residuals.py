@@ -39,7 +39,7 @@ class Turn:
         that are given, and cotangents; its first outputs are the next carry.
         """
         self.joint, self.count = merged(joint), carry
-        inputs = list(self.joint.inputs)
+        inputs: list[Node] = list(self.joint.inputs)
         self.carry = inputs[given : given + carry]
         self.turn = inputs[: given + carry + more]
         self.given = [*inputs[:given], *inputs[given + carry : given + carry + more]]
@@ -58,7 +58,9 @@ class Turn:
 
     def _node(self, out: Any) -> Node | None:
         node: Node | None = out._node
-        return node if node is not None and node in {*self.joint.inputs, *self.joint.nodes} else None
+        return (
+            node if node is not None and node in {*self.joint.inputs, *self.joint.nodes} else None
+        )
 
     # --- what comes of it ------------------------------------------------------------------------
 
@@ -135,7 +137,9 @@ class Turn:
 
     def _counts(self, node: Node) -> bool:
         """Whether a value depends on no part of the carry but counters."""
-        steady = {n for n, w in zip(self.carry, self._ways, strict=True) if w is not None and not w.olds}
+        steady = {
+            n for n, w in zip(self.carry, self._ways, strict=True) if w is not None and not w.olds
+        }
         return steady.issuperset(set(self.carry).intersection(_closure([node])))
 
     def _read(self, late: set[Node]) -> dict[Node, None]:
@@ -155,12 +159,10 @@ class Turn:
     def _cut(self, read: dict[Node, None], late: set[Node], free: set[Node]) -> list[Node]:
         """The values of fewest bytes between the carry and what is read."""
         weights = {
-            n: w.weight
-            for n, w in zip(self.carry, self._ways, strict=True)
-            if w is not None
+            n: w.weight for n, w in zip(self.carry, self._ways, strict=True) if w is not None
         }
         early = [n for n in _closure(read) if n not in late]
-        dependent = set(self.carry) - free
+        dependent: set[Node] = set(self.carry) - free
         flow = _Flow()
         for node in dependent.intersection(early):
             flow.join("start", (node, 0), ENDLESS)

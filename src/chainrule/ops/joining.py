@@ -98,9 +98,7 @@ def _tiled_tangents(tangents: Sequence[Any], _y: Any, *_arrays: Any, **params: A
         Seq((1, 3), (2, 1), (2, 2), starts=((0, 0), (1, 0), (1, 1)), shape=(3, 3)),
     ],
 )
-def tiles(
-    arrays: Sequence[Any], starts: Sequence[tuple[int, ...]], shape: tuple[int, ...]
-) -> Any:
+def tiles(arrays: Sequence[Any], starts: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> Any:
     """An array of a shape that the arrays cover, each with its first element at its start.
 
     >>> tiles([cr.tensor([[1.0], [2.0]]), cr.tensor([[3.0], [4.0]])], [(0, 0), (0, 1)], (2, 2))

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import LoopError, at, user_line
-from chainrule.graph.graph import Graph, operands
+from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
@@ -261,9 +261,7 @@ class _Segments:
             ends = self._turns(self.constants, carry, self._part(self.xs, self.last), self.rest)
             carry = ends[:n]
             self.of_rest = [ends[k] for k in self.pair.stacks]
-            wholes = [
-                self._joined(y, ends[k]) for y, k in zip(wholes, self.others, strict=True)
-            ]
+            wholes = [self._joined(y, ends[k]) for y, k in zip(wholes, self.others, strict=True)]
         results[:n] = carry
         for k, y in zip(self.others, wholes, strict=True):
             results[k] = y

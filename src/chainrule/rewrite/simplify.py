@@ -270,10 +270,9 @@ def negative_factor(node: Node, operands: list[Operand], build: Builder) -> Any:
     """(-x) * 2 is x * -2."""
     for x, other in (operands, operands[::-1]):
         inner, c = _made_by(x, "negative"), constant(other)
-        if inner is not None and c is not None and isinstance(x, Variable) and like(x, node):
-            if np.asarray(c).dtype.kind == "f":
-                factor = -other if type(other) in NUMBERS else np.negative(other)
-                return build.do(node.op, [_operand(inner, 0, build), factor])
+        if inner is not None and np.asarray(c).dtype.kind == "f" and like(x, node):
+            factor = -other if type(other) in NUMBERS else np.negative(other)
+            return build.do(node.op, [_operand(inner, 0, build), factor])
     return None
 
 

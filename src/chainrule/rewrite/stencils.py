@@ -83,8 +83,10 @@ def _assembled(terms: Sequence[Term], result: Any, build: Any) -> Any:
 
 
 def _fits(x: Any, result: Any) -> bool:
-    return isinstance(x, Variable) and x._value.shape == result.shape and (
-        x._value.dtype == result.dtype
+    return (
+        isinstance(x, Variable)
+        and x._value.shape == result.shape
+        and (x._value.dtype == result.dtype)
     )
 
 
@@ -150,7 +152,7 @@ def _ranges(index: Any, shape: Sequence[int]) -> list[tuple[int, int]] | None:
     return found
 
 
-def _boxes(terms: Sequence[Term], shape: Sequence[int]) -> list[tuple[Any, Any]]:
+def _boxes(terms: Sequence[Term], shape: Sequence[int]) -> list[Any]:
     """The boxes in which every term is there as a whole or not at all: first places and ends."""
     axes = []
     for k, n in enumerate(shape):
@@ -158,7 +160,7 @@ def _boxes(terms: Sequence[Term], shape: Sequence[int]) -> list[tuple[Any, Any]]
         axes.append(list(itertools.pairwise(ends)))
     if math.prod(map(len, axes)) > BOXES:
         return [((), ())] * (BOXES + 1)
-    return [tuple(zip(*pairs, strict=True)) for pairs in itertools.product(*axes)]  # type: ignore
+    return [tuple(zip(*pairs, strict=True)) for pairs in itertools.product(*axes)]
 
 
 def _sum(start: Any, stop: Any, terms: Sequence[Term], result: Any, build: Any) -> Any:
@@ -169,9 +171,7 @@ def _sum(start: Any, stop: Any, terms: Sequence[Term], result: Any, build: Any) 
             a > b for a, b in zip(stop, t.stop, strict=True)
         ):
             continue
-        index = tuple(
-            [slice(a - o, b - o) for a, b, o in zip(start, stop, t.start, strict=True)]
-        )
+        index = tuple([slice(a - o, b - o) for a, b, o in zip(start, stop, t.start, strict=True)])
         part = t.array
         if (start, stop) != (t.start, t.stop):
             part = build.do(TABLE["getitem"], [part], index=index)
