@@ -21,6 +21,7 @@ from chainrule.derive.subgraphs import (
     spread,
     spread_to,
 )
+from chainrule.graph.budget import budget, limited
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.ops.control_flow import scan_row, specs_of
@@ -41,6 +42,7 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     slices = [k for k in wanted if k >= n and node.inputs[k] is not None]
     stacked = [k for k in range(n - m, len(outs)) if is_float(outs[k])]
     cts = cotangents_of(ct, results)
+    memory, inner = shares(body)
 
     def both(*values: Any) -> list[Any]:
         inputs, given = values[:total], values[total:]
@@ -55,13 +57,15 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
 
     of_turn = [*specs_of_values(operands[:n]), *[slice_spec(x) for x in operands[n:]]]
     of_cts = [*[outs[k - m] for k in carried], *[outs[k] for k in stacked]]
-    turn = Turn(as_graph(both, [*of_turn, *of_cts], cls), m, n - m, total - n)
+    with limited(inner):
+        turn = Turn(as_graph(both, [*of_turn, *of_cts], cls), m, n - m, total - n)
     there = scan_row(
         operands,
         body=as_graph(turn.there, of_turn, cls),
         counts=counts,
         length=length,
         reverse=backwards,
+        memory=memory,
     )
     stored, sums, ends = there[n - m :], len(constants), len(constants) + len(carried)
 
@@ -97,6 +101,15 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
         reverse=not backwards,
     )
     return spread([*found[:ends], *found[carries:]], [*constants, *carried, *slices], node)
+
+
+def shares(body: Graph) -> tuple[int | None, int | None]:
+    """What a loop may keep, and what the loops in it may: halves, where there are any."""
+    memory = budget()
+    if memory is None:
+        return None, None
+    inside = any(n.op.name in ("scan", "while_loop", "while_back", "cond") for n in body.nodes)
+    return (memory // 2, memory // 2) if inside else (memory, memory)
 
 
 TABLE["scan"].pull = _pull_scan

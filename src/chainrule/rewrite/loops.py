@@ -32,8 +32,9 @@ def improved(graph: Graph, make: Callable[[Any], Any]) -> Graph:
         return graph
     for _ in range(3):
         graph = _Walk(graph, make).graph()
-    shorter = segmented(graph, make)
-    return graph if shorter is graph else _Walk(shorter, make).graph()
+    while (shorter := segmented(graph, make)) is not graph:
+        graph = _Walk(shorter, make).graph()
+    return graph
 
 
 _LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond"})

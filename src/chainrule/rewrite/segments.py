@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.errors import LoopError, at, user_line
+from chainrule.graph.budget import too_little
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.recording import SELECT, wrapped
@@ -48,11 +48,23 @@ class Pair:
     """Results of the scan there that only the one back reads ..."""
     places: list[int]
     """... and which of its operands they are."""
+    sharing: int = 1
+    """How many loops share a budget."""
+
+    @property
+    def memory(self) -> int | None:
+        """The bytes it may keep."""
+        memory: int | None = self.there.params["memory"]
+        return None if memory is None else memory // self.sharing
 
 
 def segmented(graph: Graph, make: Any) -> Graph:
     """The graph with scans in segments, where that is called for."""
-    pairs = {p.there: p for p in _pairs(graph) if _plan(p) is not None}
+    found = _pairs(graph)
+    bounded = [p for p in found if p.there.params["memory"] is not None]
+    for pair in bounded:
+        pair.sharing = len(bounded)
+    pairs = {p.there: p for p in found if _plan(p) is not None}
     if not pairs:
         return graph
     backs = {p.back: p for p in pairs.values()}
@@ -134,7 +146,7 @@ def _sizes(pair: Pair) -> tuple[int, int, int]:
 def _plan(pair: Pair) -> int | None:
     """Turns in a segment, or None where the scans are better left as they are."""
     length, carry, kept = _sizes(pair)
-    budget = pair.there.params["memory"]
+    budget = pair.memory
     if budget is not None:
         return turns_of_segment(length, carry, kept, budget)
     if length * kept <= LARGE or 4 * carry > kept * length:
@@ -167,7 +179,7 @@ _SIMPLE: Final = frozenset({
 def turns_of_segment(length: int, carry: int, kept: int, budget: int) -> int | None:
     """Turns in each segment, so that what is stored stays within a budget; None for no segments.
 
-    Raises LoopError where that cannot be. With L levels every level may take an L-th of the budget:
+    Raises ArgumentError where that cannot be. With L levels every level may take an L-th of the budget:
     the fewest levels that suffice are chosen, and the remaining ones are chosen inside.
     """
     if length * kept <= budget:
@@ -175,11 +187,8 @@ def turns_of_segment(length: int, carry: int, kept: int, budget: int) -> int | N
     carry = max(carry, 1)
     least = least_bytes(length, carry, kept)
     if budget < least:
-        raise LoopError(
-            f"grad: a loop of {length} turns that each keep {kept} bytes, with a carry of {carry} "
-            f"bytes, cannot be differentiated within memory={budget} bytes; it takes at least "
-            f"{least}" + at(user_line())
-        )
+        what = f"a loop of {length} turns, each of which keeps {kept} bytes, its carry {carry}"
+        raise too_little(what, budget, least)
     levels = 2
     while _reach(levels, carry, kept, budget) < length:
         levels += 1
@@ -232,7 +241,7 @@ class _Segments:
         self.segment = segment
         self.count, self.rest = divmod(self.length, segment)
         carry = _sizes(pair)[1]
-        memory = p["memory"]
+        memory = pair.memory
         self.memory = None if memory is None else max(memory - self.count * carry, 0)
         start = self.rest if self.reverse else 0
         self.main = slice(start, start + self.length - self.rest)

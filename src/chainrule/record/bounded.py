@@ -1,0 +1,119 @@
+"""Loops that run as Python does, within a budget: turns are forgotten, and taken again.
+
+Which turns begin from a carry that is kept is the binomial plan of Griewank and Walther (Algorithm
+799: revolve, ACM Transactions on Mathematical Software 26, 2000): with room for c carries and every
+turn taken at most r times more, a loop of (c + r)! / (c! r!) turns can be gone over backwards.
+"""
+
+from __future__ import annotations
+
+import math
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.budget import budget, limited, too_little
+from chainrule.graph.node import Variable, next_order, paused
+from chainrule.graph.writes import owner
+from chainrule.record.recompute import forgotten, recorded_since
+from chainrule.record.trace import is_tracing
+from chainrule.record.trees import flatten
+
+Turn = Callable[[int, Any], tuple[Any, Any]]
+"""Of its number and the carry: the next carry, and what the turn gives besides."""
+
+
+def is_bounded() -> bool:
+    """Whether what is recorded now must stay within a budget."""
+    return budget() is not None and get_ident() not in paused and not is_tracing()
+
+
+def in_turns(turn: Turn, count: int, carry: Any) -> tuple[Any, list[Any]]:
+    """The carry after so many turns, and what each gave besides."""
+    memory = budget()
+    if memory is None or not is_bounded() or count < 2:
+        return _run(turn, 0, count, carry)
+    first = next_order()
+    after, y = turn(0, carry)
+    kept, state = _kept(first, (after, y)), _size(after)
+    rest = count - 1
+    if kept * count <= memory:
+        carry, ys = _run(turn, 1, count, after)
+        return carry, [y, *ys]
+    if kept + state > memory:
+        raise too_little(
+            f"a loop whose turns keep {kept} bytes each, with a carry of {state}", memory,
+            kept + state,
+        )  # fmt: skip
+    del after, y
+    together = max(memory // 2 // kept, 1)
+    slots = max((memory - together * kept) // max(state, 1), 0)
+    with limited(max(memory - slots * state, 1)):  # for the loops inside
+        carry, ys = forgotten(_run, (turn, 0, 1, carry), {})
+        carry, more = _plan(turn, 1, count, together, slots, carry)
+    return carry, [*ys, *more]
+
+
+def _run(turn: Turn, start: int, stop: int, carry: Any) -> tuple[Any, list[Any]]:
+    ys = []
+    for k in range(start, stop):
+        carry, y = turn(k, carry)
+        ys.append(y)
+    return carry, ys
+
+
+def _plan(
+    turn: Turn, start: int, stop: int, together: int, slots: int, carry: Any
+) -> tuple[Any, list[Any]]:
+    """The turns, of which all but the last few keep nothing, and at most `slots` carries are kept."""
+    ys: list[Any] = []
+    while stop - start > together:
+        steps = -(-(stop - start) // together)
+        middle = start + together * first_part(steps, slots)
+        carry, some = forgotten(_plan, (turn, start, middle, together, slots, carry), {})
+        ys += some
+        start, slots = middle, max(slots - 1, 0)
+    carry, some = _run(turn, start, stop, carry)
+    return carry, [*ys, *some]
+
+
+def first_part(steps: int, slots: int) -> int:
+    """How many of some steps come before the next carry that is kept, with room for so many.
+
+    >>> first_part(10, 2)
+    6
+    """
+    if slots == 0:
+        return steps - 1
+    repeats = 1
+    while _reach(slots, repeats) < steps:
+        repeats += 1
+    most = min(_reach(slots, repeats - 1), steps - _reach(slots - 1, repeats - 1))
+    least = max(_reach(slots, repeats - 2), steps - _reach(slots - 1, repeats))
+    return min(max(most, least, 1), steps - 1)
+
+
+def _reach(slots: int, repeats: int) -> int:
+    return math.comb(slots + repeats, slots) if repeats >= 0 else 0
+
+
+def _kept(first: int, results: Any) -> int:
+    """Bytes that the operations recorded since some moment keep."""
+    arrays: dict[int, int] = {}
+    for node in recorded_since(first, results):
+        for value in node.saved or ():
+            if isinstance(value, Variable):
+                value = value._value
+            if type(value) is np.ndarray:
+                memory: Any = owner(value)
+                arrays[id(memory)] = int(getattr(memory, "nbytes", value.nbytes))
+            elif hasattr(value, "nbytes"):
+                arrays[id(value)] = int(value.nbytes)
+    return max(sum(arrays.values()), 1)
+
+
+def _size(carry: Any) -> int:
+    values = [x._value if isinstance(x, Variable) else x for x in flatten(carry)[0]]
+    return sum(int(getattr(v, "nbytes", 8)) for v in values)
