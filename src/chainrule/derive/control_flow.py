@@ -153,6 +153,25 @@ def _push_while(
     counts: tuple[int, int],
     limit: int | None,
 ) -> Any:
+    values, params = pushed_loop(operands, tangents, cond, body, counts, limit)
+    found = while_row(values, **params)
+    moved = iter(found[len(y) :])
+    return tuple(next(moved) if is_float(r) else zeros_like(r) for r in y)
+
+
+def pushed_loop(
+    operands: Sequence[Any],
+    tangents: Sequence[Any],
+    cond: Graph,
+    body: Graph,
+    counts: tuple[int, int],
+    limit: int | None,
+) -> tuple[list[Any], dict[str, Any]]:
+    """A `while_loop` together with its tangents: operands and parameters of another.
+
+    Constants of the body have their tangents, those that are not None, before them; after the carry
+    comes the tangent of each float in it.
+    """
     m, n = counts[0], counts[0] + counts[1]
     constants = [k for k in range(m, n) if tangents[k] is not None]
     moving = [k for k in range(n, len(operands)) if is_float(operands[k])]
@@ -175,15 +194,12 @@ def _push_while(
     def test(*inputs: Any) -> list[Any]:
         return replay(cond, inputs[: m + count])
 
-    found = while_row(
-        [*operands[:m], *values],
-        cond=as_graph(test, specs_of_values([*operands[:m], *operands[n:], *first]), body.cls),
-        body=as_graph(both, specs_of_values(values), body.cls),
-        counts=(m, len(constants) + n - m),
-        limit=limit,
-    )
-    moved = iter(found[count:])
-    return tuple(next(moved) if is_float(r) else zeros_like(r) for r in y)
+    return [*operands[:m], *values], {
+        "cond": as_graph(test, specs_of_values([*operands[:m], *operands[n:], *first]), body.cls),
+        "body": as_graph(both, specs_of_values(values), body.cls),
+        "counts": (m, len(constants) + n - m),
+        "limit": limit,
+    }
 
 
 TABLE["cond"].pull = _pull_cond

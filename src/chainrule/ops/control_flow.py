@@ -103,13 +103,16 @@ def while_back_row(
     body: Graph,
     back: Graph,
     counts: tuple[int, int, int, int],
+    constants: tuple[int, ...] = (),
     limit: int | None = None,
 ) -> tuple[Any, ...]:
     """There and back: a loop's turns are taken, and then gone over from the last to the first.
 
     Operands are the constants of `cond`, of `body` and of `back`, the first carry (`counts` says
     how many of each), and what the way back begins with. `back` takes its constants, the carry that
-    a turn began with, and what the later turn gave. Raises LoopError after `limit` turns.
+    a turn began with, and what the later turn gave: sums of the cotangents of those of the body's
+    constants that `constants` names, and cotangents of the floats in the carry. Raises LoopError
+    after `limit` turns.
     """
     m, k, q, n = counts
     parts = list(operands)
