@@ -30,6 +30,7 @@ from chainrule.graph.node import Node
 from chainrule.ops.control_flow import while_back_row, while_row
 from chainrule.ops.movement import broadcast_to
 from chainrule.ops.recording import zeros_like
+from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 
 
@@ -169,7 +170,12 @@ def _batch_back(row: Any, size: int, operands: Any, moved: Any, params: dict[str
     def loop(*inputs: Any) -> Any:
         return TABLE["while_loop"].batch(None, size, inputs, moves, way.loop)
 
-    found = pulled(loop, values, spread_to(way.count, floats, cts), active)
+    def back(*inputs: Any) -> Any:
+        given = spread_to(way.count, floats, inputs[len(values) :])
+        return pulled(loop, inputs[: len(values)], given, active)
+
+    inputs = [*values, *cts]
+    found = replay(as_graph(back, specs_of_values(inputs), params["body"].cls), inputs)
     first = [whole(s, has) + g for (s, has), g in zip(sums, found[:a], strict=True)]
     return (*first, *found[a:])
 
