@@ -77,6 +77,7 @@ U = np.random.default_rng(0).random(80)
 def _how(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in segments":
         monkeypatch.setattr(segments, "LARGE", 0)
+        monkeypatch.setattr(segments, "WIDE", 0)
         monkeypatch.setattr(segments, "NEAR", 1 << 12)
         monkeypatch.setattr(segments, "CHEAP", 1 << 30)
         monkeypatch.setattr(segments, "_work", lambda _: 1)

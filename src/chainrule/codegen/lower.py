@@ -154,7 +154,10 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
 
     p = v.params
     carry = 0 if v.op == "cond" else counts[1] if v.op == "scan" else len(results)
-    following = [scratch(b.value.shape, b.value.dtype) for b in results[:carry]]
+    following = [
+        scratch((1,) if k in bodies[-1].inplace else b.value.shape, b.value.dtype)
+        for k, b in enumerate(results[:carry])
+    ]
     holds, states = None, []
     if v.op in ("while_loop", "while_back"):
         out = bodies[0].outputs[0].value

@@ -104,7 +104,8 @@ def _scan(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]
     )
 
 
-def _while(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
+def batched_while(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
+    """The batch of a loop of unknown length; every example ends when its own condition does."""
     m, n = params["counts"][0], sum(params["counts"])
     cond, body = params["cond"], params["body"]
     of_body = _carries(body, moved[m:], n - m, len(operands) - m)
@@ -200,5 +201,5 @@ def _in_chunks(
     return out
 
 
-for _name, _rule in (("cond", _cond), ("scan", _scan), ("while_loop", _while)):
+for _name, _rule in (("cond", _cond), ("scan", _scan), ("while_loop", batched_while)):
     TABLE[_name].batch = _rule

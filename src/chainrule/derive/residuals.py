@@ -72,7 +72,8 @@ class Turn:
 
     def back(self, *values: Any) -> list[Any]:
         """Of what is given, what was stored, the undone parts as the turn left them, and the
-        cotangents: what the joint graph gives of these, and the undone parts as the turn found them.
+        cotangents: what the joint graph gives of these, and the undone parts as the turn found
+        them.
         """
         k = len(self.given) + len(self.nodes)
         known = dict(zip([*self.given, *self.nodes], values, strict=False))
@@ -351,7 +352,7 @@ def _with_index(write: Node, name: str, values: list[Any], value_of: Any) -> Any
     return at_index([*values, *holes], row, {"index": index})
 
 
-# --- the cut ---------------------------------------------------------------------------------------
+# --- the cut --------------------------------------------------------------------------------------
 
 
 class _Flow:

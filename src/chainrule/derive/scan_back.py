@@ -16,12 +16,13 @@ from chainrule.derive.subgraphs import (
     cotangents_of,
     function_of,
     is_float,
+    shares,
     slice_spec,
     specs_of_values,
     spread,
     spread_to,
 )
-from chainrule.graph.budget import budget, limited
+from chainrule.graph.budget import Limited
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.ops.control_flow import scan_row, specs_of
@@ -57,7 +58,7 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
 
     of_turn = [*specs_of_values(operands[:n]), *[slice_spec(x) for x in operands[n:]]]
     of_cts = [*[outs[k - m] for k in carried], *[outs[k] for k in stacked]]
-    with limited(inner):
+    with Limited(inner):
         turn = Turn(as_graph(both, [*of_turn, *of_cts], cls), m, n - m, total - n)
     there = scan_row(
         operands,
@@ -101,15 +102,6 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
         reverse=not backwards,
     )
     return spread([*found[:ends], *found[carries:]], [*constants, *carried, *slices], node)
-
-
-def shares(body: Graph) -> tuple[int | None, int | None]:
-    """What a loop may keep, and what the loops in it may: halves, where there are any."""
-    memory = budget()
-    if memory is None:
-        return None, None
-    inside = any(n.op.name in ("scan", "while_loop", "while_back", "cond") for n in body.nodes)
-    return (memory // 2, memory // 2) if inside else (memory, memory)
 
 
 TABLE["scan"].pull = _pull_scan

@@ -9,27 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.graph.budget import budget
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
+from chainrule.graph.node import Node, Spec
+from chainrule.ops.control_flow import as_graph as as_graph
 from chainrule.ops.deferred import spec_of
-from chainrule.ops.recording import wrapped, zeros_like
+from chainrule.ops.recording import zeros_like
 from chainrule.ops.replay import replay
 
 Function = Callable[..., Sequence[Any]]
-
-
-def as_graph(function: Function, specs: Sequence[Spec], cls: type[Variable]) -> Graph:
-    """The graph of a function whose operations are those of other graphs: it takes nothing from
-    outside, and asks for no numbers.
-    """
-    scope = Scope("a loop's derivative")
-    inputs = [Parameter(spec, scope) for spec in specs]
-    results = function(
-        *[wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)]
-    )
-    scope.open = False
-    outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
-    return Graph(inputs, outputs, cls)
 
 
 def function_of(graph: Graph) -> Function:
@@ -86,3 +74,12 @@ def slice_spec(x: Any) -> Spec:
     spec = spec_of(x)
     spec.shape = spec.shape[1:]
     return spec
+
+
+def shares(body: Graph) -> tuple[int | None, int | None]:
+    """What a loop may keep, and what the loops in it may: halves, where there are any."""
+    memory = budget()
+    if memory is None:
+        return None, None
+    inside = any(n.op.name in ("scan", "while_loop", "while_back", "cond") for n in body.nodes)
+    return (memory // 2, memory // 2) if inside else (memory, memory)

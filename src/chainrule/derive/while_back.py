@@ -15,16 +15,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.derive.control_flow import pushed_loop
+from chainrule.derive.control_flow_batch import batched_while
 from chainrule.derive.deferred import pulled
 from chainrule.derive.subgraphs import (
     as_graph,
     cotangents_of,
     function_of,
     is_float,
+    shares,
     specs_of_values,
     spread,
     spread_to,
 )
+from chainrule.graph.budget import Limited
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.ops.control_flow import while_back_row, while_row
@@ -68,14 +71,18 @@ def _transposed(
         return [*[s + g for s, g in zip(going[:a], found[:a], strict=True)], *found[a:]]
 
     going = [*[zeros_like(operands[i]) for i in constants], *cts]
+    memory, inner = shares(body)
+    with Limited(inner):
+        graph = as_graph(back, specs_of_values([*operands[m:], *going]), body.cls)
     return while_back_row(
         [*operands[:n], *operands[m:], *going],
         cond=params["cond"],
         body=body,
-        back=as_graph(back, specs_of_values([*operands[m:], *going]), body.cls),
+        back=graph,
         counts=(m, k, k, count),
         constants=tuple([i - m for i in constants]),
         limit=params["limit"],
+        memory=memory,
     )
 
 
@@ -134,9 +141,7 @@ def _pull_back(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     ends = while_row(values, **loop)
     extra = loop["counts"][1] - way.k
     constants = [
-        i
-        for i in range(way.m, way.n)
-        if node.inputs[i] is not None and is_float(way.operands[i])
+        i for i in range(way.m, way.n) if node.inputs[i] is not None and is_float(way.operands[i])
     ]
     still = [zeros_like(c) for c in way.cts]
     found = _transposed(values, loop, [i + extra for i in constants], [*still, *way.cts])
@@ -168,7 +173,7 @@ def _batch_back(row: Any, size: int, operands: Any, moved: Any, params: dict[str
     floats = [i - way.n for i in way.carried]
 
     def loop(*inputs: Any) -> Any:
-        return TABLE["while_loop"].batch(None, size, inputs, moves, way.loop)
+        return batched_while(None, size, inputs, moves, way.loop)
 
     def back(*inputs: Any) -> Any:
         given = spread_to(way.count, floats, inputs[len(values) :])

@@ -31,7 +31,11 @@ def bytes_of(name: str, memory: Any) -> int | None:
         return None
     if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
         return memory
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([A-Za-z]*)\s*", memory) if type(memory) is str else None
+    found = (
+        re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([A-Za-z]*)\s*", memory)
+        if type(memory) is str
+        else None
+    )
     units = {u.lower(): n for u, n in UNITS.items()}
     size = units.get((found[2] or "B").lower()) if found else None
     if found is None or size is None or int(float(found[1]) * size) < 1:
@@ -47,7 +51,7 @@ def budget() -> int | None:
     return _budgets.get(get_ident()) if _budgets else None
 
 
-class limited:
+class Limited:
     """Within this block loops may keep so many bytes; None changes nothing."""
 
     def __init__(self, memory: int | None) -> None:

@@ -9,21 +9,37 @@ graphs turn by turn; derivatives and batches are graphs made of these (`derive.c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import LoopError, at, user_line
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Spec
-from chainrule.ops.recording import raw
+from chainrule.graph.node import Abstract, Parameter, Scope, Spec, Variable
+from chainrule.ops.recording import raw, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import operation
+
+Function = Callable[..., Sequence[Any]]
 
 
 def _later(*_: Any, **__: Any) -> Any:
     raise AssertionError("chainrule.derive.control_flow sets the rules of this row")
+
+
+def as_graph(function: Function, specs: Sequence[Spec], cls: type[Variable]) -> Graph:
+    """The graph of a function whose operations are those of other graphs: it takes nothing from
+    outside, and asks for no numbers.
+    """
+    scope = Scope("a loop's derivative")
+    inputs = [Parameter(spec, scope) for spec in specs]
+    results = function(
+        *[wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)]
+    )
+    scope.open = False
+    outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
+    return Graph(inputs, outputs, cls)
 
 
 def specs_of(graph: Graph) -> tuple[Spec, ...]:
@@ -105,6 +121,7 @@ def while_back_row(
     counts: tuple[int, int, int, int],
     constants: tuple[int, ...] = (),
     limit: int | None = None,
+    memory: int | None = None,
 ) -> tuple[Any, ...]:
     """There and back: a loop's turns are taken, and then gone over from the last to the first.
 
@@ -112,7 +129,8 @@ def while_back_row(
     how many of each), and what the way back begins with. `back` takes its constants, the carry that
     a turn began with, and what the later turn gave: sums of the cotangents of those of the body's
     constants that `constants` names, and cotangents of the floats in the carry. Raises LoopError
-    after `limit` turns.
+    after `limit` turns. What is remembered shall take at most `memory` bytes
+    (`rewrite.bounded`).
     """
     m, k, q, n = counts
     parts = list(operands)

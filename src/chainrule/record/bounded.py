@@ -1,8 +1,8 @@
 """Loops that run as Python does, within a budget: turns are forgotten, and taken again.
 
 Which turns begin from a carry that is kept is the binomial plan of Griewank and Walther (Algorithm
-799: revolve, ACM Transactions on Mathematical Software 26, 2000): with room for c carries and every
-turn taken at most r times more, a loop of (c + r)! / (c! r!) turns can be gone over backwards.
+799: revolve, ACM Transactions on Mathematical Software 26, 2000): with c carries kept, the first
+among them, and every turn taken at most r times more, (c + r)! / (c! r!) turns can be gone over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.budget import budget, limited, too_little
+from chainrule.graph.budget import Limited, budget, too_little
 from chainrule.graph.node import Variable, next_order, paused
 from chainrule.graph.writes import owner
 from chainrule.record.recompute import forgotten, recorded_since
@@ -38,7 +38,6 @@ def in_turns(turn: Turn, count: int, carry: Any) -> tuple[Any, list[Any]]:
     first = next_order()
     after, y = turn(0, carry)
     kept, state = _kept(first, (after, y)), _size(after)
-    rest = count - 1
     if kept * count <= memory:
         carry, ys = _run(turn, 1, count, after)
         return carry, [y, *ys]
@@ -48,11 +47,16 @@ def in_turns(turn: Turn, count: int, carry: Any) -> tuple[Any, list[Any]]:
             kept + state,
         )  # fmt: skip
     del after, y
-    together = max(memory // 2 // kept, 1)
-    slots = max((memory - together * kept) // max(state, 1), 0)
-    with limited(max(memory - slots * state, 1)):  # for the loops inside
-        carry, ys = forgotten(_run, (turn, 0, 1, carry), {})
-        carry, more = _plan(turn, 1, count, together, slots, carry)
+    half = memory // 2  # what the graph itself keeps stays until the walk has ended
+    together = max(half // 2 // kept, 1)
+    slots = max((half - together * kept) // max(state, 1), 0)
+
+    def within(k: int, carry: Any) -> tuple[Any, Any]:
+        with Limited(max(half, 1)):  # for the loops inside, also when it is run again
+            return turn(k, carry)
+
+    carry, ys = forgotten(_run, (within, 0, 1, carry), {})
+    carry, more = _plan(within, 1, count, together, slots, carry)
     return carry, [*ys, *more]
 
 
@@ -67,7 +71,7 @@ def _run(turn: Turn, start: int, stop: int, carry: Any) -> tuple[Any, list[Any]]
 def _plan(
     turn: Turn, start: int, stop: int, together: int, slots: int, carry: Any
 ) -> tuple[Any, list[Any]]:
-    """The turns, of which all but the last few keep nothing, and at most `slots` carries are kept."""
+    """The turns: all but the last few keep nothing, and at most `slots` carries are kept."""
     ys: list[Any] = []
     while stop - start > together:
         steps = -(-(stop - start) // together)
@@ -83,10 +87,8 @@ def first_part(steps: int, slots: int) -> int:
     """How many of some steps come before the next carry that is kept, with room for so many.
 
     >>> first_part(10, 2)
-    6
+    4
     """
-    if slots == 0:
-        return steps - 1
     repeats = 1
     while _reach(slots, repeats) < steps:
         repeats += 1
@@ -96,7 +98,8 @@ def first_part(steps: int, slots: int) -> int:
 
 
 def _reach(slots: int, repeats: int) -> int:
-    return math.comb(slots + repeats, slots) if repeats >= 0 else 0
+    """Steps that can be done with some carries kept besides the first, each so often again."""
+    return math.comb(slots + 1 + repeats, slots + 1) if repeats >= 0 else 0
 
 
 def _kept(first: int, results: Any) -> int:

@@ -14,6 +14,7 @@ from chainrule.graph.writes import owner, written_to
 from chainrule.ops.table import SELECT
 from chainrule.record.trees import flatten
 
+
 def forgotten(f: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """`f(*args, **kwargs)`, whose operations keep nothing, and know how to compute it again."""
     first = next_order()

@@ -15,9 +15,12 @@ import numpy as np
 from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.complaints import NUMBERS
+from chainrule.ops.control_flow import as_graph
+from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
+from chainrule.rewrite.bounded import way_back
 from chainrule.rewrite.segments import segmented
 
 Apply = Callable[[Node, list[Any]], Any]
@@ -92,6 +95,16 @@ class _Walk:
         name = node.op.name if node.op is not None else ""
         if name == "scan" and any(isinstance(v, Variable) for v in values):
             return self._scan(node, values)
+        if name == "while_back" and node.params["memory"] is not None:
+            return replay(
+                as_graph(
+                    lambda *xs: way_back(xs, node.params),
+                    [spec_of(v) for v in values],
+                    self.old.cls,
+                ),
+                values,
+                self.build.node,
+            )
         if name in _LOOPS and any(isinstance(v, Variable) for v in values):
             params = {k: self._param(v) for k, v in node.params.items()}
             return self.build.do(node.op, values, **params)

@@ -31,6 +31,9 @@ from chainrule.ops.table import TABLE
 LARGE: Final = 1 << 22
 """Bytes of a tape that does not lie in a near cache."""
 
+WIDE: Final = 1 << 10
+"""Bytes that a turn keeps where its time is that of moving numbers, not of waiting for them."""
+
 NEAR: Final = 1 << 18
 """Bytes of the tape of a segment that does."""
 
@@ -149,7 +152,7 @@ def _plan(pair: Pair) -> int | None:
     budget = pair.memory
     if budget is not None:
         return turns_of_segment(length, carry, kept, budget)
-    if length * kept <= LARGE or 4 * carry > kept * length:
+    if length * kept <= LARGE or kept < WIDE or 4 * carry > kept * length:
         return None
     if _work(pair.there.params["body"]) * 8 > CHEAP * kept:
         return None
@@ -179,8 +182,8 @@ _SIMPLE: Final = frozenset({
 def turns_of_segment(length: int, carry: int, kept: int, budget: int) -> int | None:
     """Turns in each segment, so that what is stored stays within a budget; None for no segments.
 
-    Raises ArgumentError where that cannot be. With L levels every level may take an L-th of the budget:
-    the fewest levels that suffice are chosen, and the remaining ones are chosen inside.
+    Raises ArgumentError where that cannot be. With L levels every level may take an L-th of the
+    budget: the fewest levels that suffice are chosen, and the remaining ones are chosen inside.
     """
     if length * kept <= budget:
         return None

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.graph.budget import bytes_of, limited
+from chainrule.graph.budget import Limited, bytes_of
 from chainrule.transforms.arguments import (
     Argnames,
     Argnums,
@@ -37,9 +37,10 @@ def value_and_grad(
     NumPy arrays out, Tensors give Tensors.
 
     `memory` bounds what loops keep for the derivative, in bytes or as a text like "64MB": turns are
-    taken again where there is no room to keep what they computed. It holds for the loops of compiled
-    functions, Python's own among them, and for `cr.scan`, `cr.fori_loop` and `cr.while_loop`
-    elsewhere. A thousandth of what would be kept without it takes about twice the time.
+    taken again where there is no room to keep what they computed. It holds for the loops of
+    compiled functions, Python's own among them, and for `cr.scan`, `cr.fori_loop` and
+    `cr.while_loop` elsewhere. A thousandth of what would be kept without it takes about twice the
+    time.
 
     Raises ShapeError where f returns no single number, DtypeError for arguments of integers and
     results that are no numbers, ArgumentError for arguments that are not there, and for a budget
@@ -53,7 +54,7 @@ def value_and_grad(
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        with limited(limit):
+        with Limited(limit):
             return _evaluated("value_and_grad", function, args, kwargs, argnums, argnames, has_aux)
 
     return value_and_gradient
@@ -101,7 +102,7 @@ def gradient_function(
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        with limited(limit):
+        with Limited(limit):
             value, g = _evaluated(name, function, args, kwargs, argnums, argnames, has_aux)
         return (g, value[1]) if has_aux else g
 

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.derive.batch import batch
 from chainrule.derive.entries import units, whole
 from chainrule.errors import ArgumentError, TracedValueError, at, user_line
-from chainrule.graph.budget import bytes_of, limited
+from chainrule.graph.budget import Limited, bytes_of
 from chainrule.graph.node import Spec, Variable
 from chainrule.ops.joining import stack
 from chainrule.ops.movement import moveaxis, reshape
@@ -63,7 +63,7 @@ def jacobian(
 
     @functools.wraps(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        with limited(limit):
+        with Limited(limit):
             return evaluated("jacobian", function, args, kwargs, argnums, argnames, has_aux, mode)
 
     return jacobian_of

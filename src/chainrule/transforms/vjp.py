@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.graph.budget import bytes_of, limited
+from chainrule.graph.budget import Limited, bytes_of
 from chainrule.record.trees import flatten_like, unflatten
 from chainrule.transforms.arguments import (
     Chosen,
@@ -29,7 +29,8 @@ def vjp(
 
     `pullback(cotangent)` takes a cotangent nested like f's value, and gives a tuple with one for
     each argument: J^T cotangent. It can be called any number of times. With `has_aux` f returns a
-    pair, and the result is `(value, pullback, aux)`. `memory` bounds what loops keep, as for `grad`.
+    pair, and the result is `(value, pullback, aux)`. `memory` bounds what loops keep, as for
+    `grad`.
 
     >>> value, pullback = cr.vjp(lambda x, y: x * y, 3.0, np.array([1.0, 2.0]))
     >>> value, pullback(np.array([1.0, 1.0]))
@@ -38,7 +39,7 @@ def vjp(
     chosen = Chosen.all_of("vjp", primals)
     fresh = chosen.fresh(own=True)
     limit = bytes_of("vjp", memory)
-    with limited(limit):
+    with Limited(limit):
         out, aux = with_aux("vjp", chosen.call(prepared(f), fresh), has_aux)
     ys, structure = results_of("vjp", out, chosen.cls)
     free = is_free(ys, fresh)
@@ -46,7 +47,7 @@ def vjp(
     def pullback(cotangent: Any) -> Any:
         given = flatten_like(cotangent, structure, "vjp", "the cotangent")
         cts = cotangents_like("vjp", "a cotangent", given, ys)
-        with limited(limit):
+        with Limited(limit):
             found, _ = pull(ys, cts, fresh, chosen.cls, free)
         return unflatten(chosen.structure, chosen.derivatives(full(found, fresh), given))
 
