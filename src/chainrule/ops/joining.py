@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import along, axes_of, numpy_names, operand, widths
-from chainrule.ops.batched import over_axes, over_axis_of_all, over_axis_or_flat, padded, tiled
+from chainrule.ops.batched import (
+    over_axes,
+    over_axis_of_all,
+    over_axis_or_flat,
+    padded,
+    tiled,
+    tiles_of_all,
+)
 from chainrule.ops.movement import (
     atleast_1d,
     atleast_2d,
@@ -97,6 +104,7 @@ def _tiled_tangents(tangents: Sequence[Any], _y: Any, *_arrays: Any, **params: A
         Seq((2,), (3,), starts=((0,), (2,)), shape=(5,)),
         Seq((1, 3), (2, 1), (2, 2), starts=((0, 0), (1, 0), (1, 1)), shape=(3, 3)),
     ],
+    batch=tiles_of_all,
 )
 def tiles(arrays: Sequence[Any], starts: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> Any:
     """An array of a shape that the arrays cover, each with its first element at its start.

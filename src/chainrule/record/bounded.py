@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from _thread import get_ident
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from chainrule.graph.writes import owner
 from chainrule.record.recompute import forgotten, recorded_since
 from chainrule.record.trace import is_tracing
 from chainrule.record.trees import flatten
+
+FEWEST: Final = 3
+"""Carries that there must be room for: with fewer, calls are nested too deep for Python."""
 
 Turn = Callable[[int, Any], tuple[Any, Any]]
 """Of its number and the carry: the next carry, and what the turn gives besides."""
@@ -35,26 +38,25 @@ def in_turns(turn: Turn, count: int, carry: Any) -> tuple[Any, list[Any]]:
     memory = budget()
     if memory is None or not is_bounded() or count < 2:
         return _run(turn, 0, count, carry)
+
+    def within(k: int, carry: Any) -> tuple[Any, Any]:
+        with Limited(max(memory // 4, 1)):  # for the loops inside, also when it is run again
+            return turn(k, carry)
+
     first = next_order()
-    after, y = turn(0, carry)
-    kept, state = _kept(first, (after, y)), _size(after)
+    after, y = within(0, carry)
+    kept, state = _kept(first, (after, y), carry), _size(after)
     if kept * count <= memory:
-        carry, ys = _run(turn, 1, count, after)
+        carry, ys = _run(within, 1, count, after)
         return carry, [y, *ys]
-    if kept + state > memory:
-        raise too_little(
-            f"a loop whose turns keep {kept} bytes each, with a carry of {state}", memory,
-            kept + state,
-        )  # fmt: skip
+    least = 2 * (kept + FEWEST * state)
+    if least > memory:
+        what = f"a loop of {count} turns that keep {kept} bytes each, with a carry of {state}"
+        raise too_little(what, memory, least)
     del after, y
     half = memory // 2  # what the graph itself keeps stays until the walk has ended
     together = max(half // 2 // kept, 1)
-    slots = max((half - together * kept) // max(state, 1), 0)
-
-    def within(k: int, carry: Any) -> tuple[Any, Any]:
-        with Limited(max(half, 1)):  # for the loops inside, also when it is run again
-            return turn(k, carry)
-
+    slots = (half - together * kept) // max(state, 1)
     carry, ys = forgotten(_run, (within, 0, 1, carry), {})
     carry, more = _plan(within, 1, count, together, slots, carry)
     return carry, [*ys, *more]
@@ -102,9 +104,10 @@ def _reach(slots: int, repeats: int) -> int:
     return math.comb(slots + 1 + repeats, slots + 1) if repeats >= 0 else 0
 
 
-def _kept(first: int, results: Any) -> int:
-    """Bytes that the operations recorded since some moment keep."""
+def _kept(first: int, results: Any, before: Any) -> int:
+    """Bytes that the operations recorded since some moment keep, besides what was there before."""
     arrays: dict[int, int] = {}
+    there = {id(owner(v)) for v in _values(before) if type(v) is np.ndarray}
     for node in recorded_since(first, results):
         for value in node.saved or ():
             if isinstance(value, Variable):
@@ -114,9 +117,12 @@ def _kept(first: int, results: Any) -> int:
                 arrays[id(memory)] = int(getattr(memory, "nbytes", value.nbytes))
             elif hasattr(value, "nbytes"):
                 arrays[id(value)] = int(value.nbytes)
-    return max(sum(arrays.values()), 1)
+    return max(sum(n for k, n in arrays.items() if k not in there), 1)
 
 
 def _size(carry: Any) -> int:
-    values = [x._value if isinstance(x, Variable) else x for x in flatten(carry)[0]]
-    return sum(int(getattr(v, "nbytes", 8)) for v in values)
+    return sum(int(getattr(v, "nbytes", 8)) for v in _values(carry))
+
+
+def _values(tree: Any) -> list[Any]:
+    return [x._value if isinstance(x, Variable) else x for x in flatten(tree)[0]]
