@@ -28,7 +28,7 @@ Product = Callable[[Any, Any, Any], int]
 def product(request: pytest.FixtureRequest) -> Any:
     """The dtype and the product, compiled for vectors of a width."""
     code, vector_bytes, registers = request.param
-    machine = engine.Machine(gemm.Gemm(code, vector_bytes, registers).text())
+    machine = engine.Machine(engine.object_code(gemm.Gemm(code, vector_bytes, registers).text()))
     types = [ctypes.c_int64] * 11
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(machine.address("gemm"))
 
