@@ -65,6 +65,7 @@ from chainrule.errors import (
     LoopError,
     MatrixError,
     MissingDerivative,
+    MissingMachineCode,
     NaNError,
     ShapeError,
     StructureError,
@@ -408,6 +409,12 @@ from chainrule.transforms.custom import (
     custom_jvp,
     custom_vjp,
 )
+from chainrule.transforms.export import (
+    export,
+)
+from chainrule.transforms.exported import (
+    Exported,
+)
 from chainrule.transforms.grad import (
     grad,
     value_and_grad,
@@ -452,9 +459,10 @@ from chainrule.version import (
 )
 
 __all__ = [
-    "ArgumentError", "ChainruleError", "DtypeError", "GradientMismatch", "GradientReport",
-    "GraphError", "LoopError", "MatrixError", "MissingDerivative", "NaNError", "ShapeError",
-    "StructureError", "Tensor", "TracedValueError", "__array_api_version__",
+    "ArgumentError", "ChainruleError", "DtypeError", "Exported", "GradientMismatch",
+    "GradientReport", "GraphError", "LoopError", "MatrixError", "MissingDerivative",
+    "MissingMachineCode", "NaNError", "ShapeError", "StructureError", "Tensor",
+    "TracedValueError", "__array_api_version__",
     "__array_namespace_info__", "__version__", "abs", "acos", "acosh", "add", "algebra", "all",
     "amax", "amin", "angle", "any", "append", "apply_along_axis", "apply_over_axes", "arange",
     "argmax", "argmin", "argsort", "argwhere", "array", "array_split", "asarray", "asin", "asinh",
@@ -468,7 +476,8 @@ __all__ = [
     "custom_jvp", "custom_vjp", "deg2rad", "degrees", "delete", "detect_anomaly", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack",
     "e", "ediff1d", "einsum", "empty", "empty_like", "enable_grad", "equal", "exp", "exp2",
-    "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero", "flatten",
+    "expand_dims", "expm1", "export", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero",
+    "flatten",
     "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor", "floor_divide",
     "fmax", "fmin", "fmod", "fori_loop", "frexp", "from_dlpack", "full", "full_like", "gcd",
     "geomspace", "get_default_dtype", "grad", "gradient", "greater", "greater_equal", "hadamard",

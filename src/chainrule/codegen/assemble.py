@@ -11,13 +11,14 @@ It returns a Python integer: OK, or why not.
 
 from __future__ import annotations
 
-import ctypes
 import math
 from typing import Any, Final
 
+from chainrule.codegen.engine import host
+from chainrule.codegen.linkage import InProcess
 from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
-from chainrule.codegen.steps import LAYOUT, Shared, StepsEmitter
-from chainrule.codegen.text import Emitter
+from chainrule.codegen.steps import LAYOUT, RunEmitter, Shared, aligned, on_stack
+from chainrule.codegen.text import Emitter, Module
 
 DATA_AT: Final = 16
 """Bytes from the start of an array to the pointer to its data, or of a number to its value."""
@@ -27,9 +28,6 @@ FLAGS_AT: Final = 64
 
 PLAIN: Final = 0x101
 """Flags: contiguous in C's order, and aligned."""
-
-ON_STACK: Final = 16384
-"""An arena of at most so many bytes lies on the stack."""
 
 LONG: Final = 800
 """A body without loops longer than this is cut."""
@@ -81,101 +79,65 @@ def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
     return chopped(kernel, scratch)
 
 
-def assemble(
-    program: Program, vector_bytes: int, callback: int, addresses: dict[Buffer, int]
-) -> str:
-    """The module's text. `callback` is the address of the function that runs a callback;
-    `addresses` says where the constants are.
-    """
-    return _Entry(program, Shared(vector_bytes, callback, addresses)).text()
+def assemble(program: Program, linkage: InProcess) -> str:
+    """The module's text, for this machine."""
+    shared = Shared(host(), linkage)
+    RunEmitter(program, shared).write("run")
+    shared.module.functions += [_called(program, shared.module), _builtin(shared.module)]
+    return shared.module.text()
 
 
-class _Entry(StepsEmitter):
-    """The function that is called."""
+def _called(program: Program, module: Module) -> str:
+    """The program as a function of an array of objects."""
+    e = Emitter(module)
+    e.label("entry")
+    pointers = []
+    for k, b in enumerate((*program.inputs, *program.outputs)):
+        pointers.append(_data(e, b, _object(e, k), checked=k < len(program.inputs)))
+    if not on_stack(program):
+        place = e.do(f"getelementptr i8, ptr {_object(e, len(pointers))}, i64 {DATA_AT}")
+        pointers.append(aligned(e, e.do(f"load ptr, ptr {place}")))
+    free = work(program) > LITTLE
+    if free:
+        module.declare("PyEval_SaveThread", "ptr", "")
+        module.declare("PyEval_RestoreThread", "void", "ptr")
+        state = e.do("call ptr @PyEval_SaveThread()")
+    code = e.do(f"call i32 @run({', '.join('ptr ' + p for p in pointers)})")
+    if free:
+        e.put(f"call void @PyEval_RestoreThread(ptr {state})")
+    e.put(f"ret i32 {code}")
+    return "\n".join(["define internal i32 @called(ptr %args) #0 {", *e.lines, "}"])
 
-    def text(self) -> str:
-        """The module."""
-        self._prologue()
-        self.steps()
-        self._finish()
-        return self.module.text()
 
-    def _prologue(self) -> None:
-        e, p, names = self.e, self.program, self.names
-        e.label("entry")
-        for b in p.inputs:
-            names[b] = self._data(b, f"%o{b.number}")
-        for b in p.outputs:
-            array = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
-            names[b] = e.do(f"load ptr, ptr {array}")
-        for b in (p.status, p.doubt):
-            names[b] = e.do("alloca i8, align 8")
-            e.put(f"store i8 0, ptr {names[b]}")
-        arena = "%arena"
-        if p.arena <= ON_STACK:
-            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align 64")
-        else:
-            place = e.do(f"getelementptr i8, ptr %arena, i64 {DATA_AT}")
-            raw = e.do(f"load ptr, ptr {place}")
-            number = e.do(f"ptrtoint ptr {raw} to i64")
-            number = e.do(f"and i64 {e.do(f'add i64 {number}, 63')}, -64")
-            arena = e.do(f"inttoptr i64 {number} to ptr")
-        self.place_temporaries(arena)
+def _object(e: Emitter, k: int) -> str:
+    place = e.do(f"getelementptr ptr, ptr %args, i64 {k}")
+    return e.do(f"load ptr, ptr {place}")
 
-    def _data(self, b: Buffer, name: str) -> str:
-        e = self.e
-        place = e.do(f"getelementptr i8, ptr {name}, i64 {DATA_AT}")
-        if not b.value.shape:
-            return place
+
+def _data(e: Emitter, b: Buffer, name: str, checked: bool) -> str:
+    """Where the data of an object are; of inputs it is checked that they lie as they should."""
+    place = e.do(f"getelementptr i8, ptr {name}, i64 {DATA_AT}")
+    if checked and not b.value.shape:
+        return place
+    if checked:
         flags = e.do(f"getelementptr i8, ptr {name}, i64 {FLAGS_AT}")
         plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {PLAIN}")
         good = e.do(f"icmp eq i32 {plain}, {PLAIN}")
-        self.unless(good, str(LAYOUT))
-        return e.do(f"load ptr, ptr {place}")
-
-    def _finish(self) -> None:
-        e, p = self.e, self.program
-        status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
-        doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
-        code = e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
-        e.put(f"ret i32 {code}")
-        parameters = [f"ptr %o{b.number}" for b in p.inputs] + [
-            f"ptr %r{b.number}" for b in p.outputs
-        ]
-        if p.arena > ON_STACK:
-            parameters.append("ptr %arena")
-        head = f"define internal i32 @run({', '.join(parameters)}) #0 {{"
-        self.module.functions.append("\n".join([head, *e.lines, "}"]))
-        self.module.functions.append(self._builtin(len(parameters)))
-
-    def _builtin(self, count: int) -> str:
-        """The entry in the form of Python's built-in functions."""
-        e = Emitter(self.module)
-        e.label("entry")
-        objects = []
-        for k in range(count):
-            place = e.do(f"getelementptr ptr, ptr %args, i64 {k}")
-            objects.append(f"ptr {e.do(f'load ptr, ptr {place}')}")
-        free = work(self.program) > LITTLE
-        if free:
-            self.module.declare("PyEval_SaveThread", "ptr", "")
-            self.module.declare("PyEval_RestoreThread", "void", "ptr")
-            state = e.do("call ptr @PyEval_SaveThread()")
-        code = e.do(f"call i32 @run({', '.join(objects)})")
-        if free:
-            e.put(f"call void @PyEval_RestoreThread(ptr {state})")
-        self.module.declare("PyLong_FromLong", "ptr", "i64")
-        result = e.do(f"call ptr @PyLong_FromLong(i64 {e.do(f'zext i32 {code} to i64')})")
-        e.put(f"ret ptr {result}")
-        head = "define ptr @entry(ptr %self, ptr %args, i64 %count) #0 {"
-        return "\n".join([head, *e.lines, "}"])
+        number = len(e.lines)
+        e.put(f"br i1 {good}, label %go{number}, label %stop{number}")
+        e.label(f"stop{number}")
+        e.put(f"ret i32 {LAYOUT}")
+        e.label(f"go{number}")
+    return e.do(f"load ptr, ptr {place}")
 
 
-def address_of(array: Any) -> int:
-    """Where an array's data are."""
-    return int(array.__array_interface__["data"][0])
-
-
-def callback_type() -> Any:
-    """The C type of the function that runs a callback."""
-    return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_void_p)
+def _builtin(module: Module) -> str:
+    """The entry in the form of Python's built-in functions."""
+    e = Emitter(module)
+    e.label("entry")
+    code = e.do("call i32 @called(ptr %args)")
+    module.declare("PyLong_FromLong", "ptr", "i64")
+    result = e.do(f"call ptr @PyLong_FromLong(i64 {e.do(f'zext i32 {code} to i64')})")
+    e.put(f"ret ptr {result}")
+    head = "define ptr @entry(ptr %self, ptr %args, i64 %count) #0 {"
+    return "\n".join([head, *e.lines, "}"])

@@ -157,7 +157,7 @@ class Fusion:
             if written or v.code not in ("f8", "f4"):
                 return "compute"
         if v.code in ("f8", "f4") and a.code == b.code == v.code:
-            return "callback" if self.careful and v.op == "strong_matmul" else "product"
+            return "product"
         return "callback"
 
     def is_base(self, v: Value) -> bool:

@@ -19,6 +19,7 @@ from chainrule.codegen.loops import (
     Callback,
     Kernel,
     Loop,
+    Product,
     Program,
     Step,
     Store,
@@ -27,7 +28,7 @@ from chainrule.codegen.loops import (
 )
 from chainrule.codegen.memory import plan
 from chainrule.codegen.nests import finish, nested
-from chainrule.codegen.products import product
+from chainrule.codegen.products import as_loops, product
 from chainrule.codegen.reuse import work_in_place
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
@@ -71,7 +72,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
             memory.new("temporary", v)
     steps: list[Step] = [_call(v, fusion, memory) for v in fusion.calls]
     for v, step in zip(fusion.calls, list(steps), strict=True):
-        if v.op == "strong_matmul" and not isinstance(step, Callback):
+        if v.op == "strong_matmul" and isinstance(step, Product):
             steps.append(check(memory.buffers[v], memory.doubt, step.level))
     whole: dict[Kernel, Kernel] = {}
     groups: dict[tuple[int, tuple[int, ...]], list[Unit]] = {}
@@ -110,7 +111,9 @@ def _adds(s: Store) -> bool:
 
 def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
     if fusion.kind[v] == "product":
-        return product(v, fusion, memory)
+        found = product(v, fusion, memory)
+        strong = fusion.careful and v.op == "strong_matmul"
+        return as_loops(found, strong=True) if strong else found
     results = _results(v, fusion, memory)
     if v.op in LOOPS and _is_native_loop(v):
         return _loop(v, results, fusion, memory)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from chainrule.codegen import blas
 from chainrule.codegen.emit import KernelEmitter, write_nest
+from chainrule.codegen.engine import Target
 from chainrule.codegen.index import Affine, Coordinate
+from chainrule.codegen.linkage import Linkage
 from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
+from chainrule.codegen.memory import ALIGNMENT
 from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar_type
 from chainrule.codegen.turns import NO_MEMORY as NO_MEMORY
 from chainrule.codegen.turns import TOO_LONG as TOO_LONG
@@ -26,19 +28,22 @@ LAYOUT: Final = 3
 DOUBT: Final = 4
 """There may have been a product of zero and infinity: run the careful program (a bit)."""
 
+ON_STACK: Final = 16384
+"""An arena of at most so many bytes lies on the stack."""
+
 
 class Shared:
     """What all functions of a module have in common."""
 
-    def __init__(self, vector_bytes: int, callback: int, addresses: dict[Buffer, int]) -> None:
-        self.module = Module()
-        self.vector_bytes, self.callback, self.addresses = vector_bytes, callback, addresses
+    def __init__(self, target: Target, linkage: Linkage) -> None:
+        self.module = Module(target.fma)
+        self.vector_bytes, self.linkage = target.vector_bytes, linkage
         self.count = 0
 
     def name(self, stem: str) -> str:
-        """A name for a function."""
+        """A name for a function: one that no function of C can have."""
         self.count += 1
-        return f"{stem}{self.count}"
+        return f"{stem}.{self.count}"
 
 
 class StepsEmitter:
@@ -46,7 +51,6 @@ class StepsEmitter:
 
     def __init__(self, program: Program, shared: Shared) -> None:
         self.program, self.shared, self.module = program, shared, shared.module
-        self.callback = shared.callback
         self.e = Emitter(self.module)
         self.names: dict[Buffer, str] = {}
         self._labels = 0
@@ -88,7 +92,7 @@ class StepsEmitter:
     def place_temporaries(self, arena: str) -> None:
         """Name the places of the temporaries in an arena, and of the constants."""
         for b in self.program.constants:
-            self.names[b] = f"inttoptr (i64 {self.shared.addresses[b]} to ptr)"
+            self.names[b] = self.shared.linkage.constant(b, self.module)
         for b in self.program.temporaries:
             if self.inside and is_small(b):
                 self.names[b] = self.slots(f"[{max(b.nbytes, 1)} x i8]", 8)
@@ -116,7 +120,7 @@ class StepsEmitter:
         for k, b in enumerate(buffers):
             p = e.do(f"getelementptr ptr, ptr {table}, i64 {k}")
             e.put(f"store ptr {self.names[b]}, ptr {p}")
-        function = f"inttoptr (i64 {self.callback} to ptr)"
+        function = self.shared.linkage.callback()
         code = e.do(f"call i32 {function}(i64 {step.number}, ptr {table})")
         self.unless(e.do(f"icmp eq i32 {code}, 0"), str(RAISED))
 
@@ -200,7 +204,7 @@ class StepsEmitter:
         )  # fmt: skip
 
     def _call(self, name: str, arguments: list[str]) -> None:
-        pointer = f"inttoptr (i64 {blas.address(name)} to ptr)"
+        pointer = self.shared.linkage.routine(name, self.module)
         self.e.put(f"call void {pointer}({', '.join('ptr ' + a for a in arguments)})")
 
     def _matrix(self, access: Access, variables: dict[int, str]) -> str:
@@ -225,13 +229,56 @@ class StepsEmitter:
         return f"@{name}"
 
     def _integer(self, n: int) -> str:
-        return self._global(f"int{n}", "i32", str(n))
+        return self._global(f"int.{n}", "i32", str(n))
 
     def _letter(self, c: str) -> str:
-        return self._global(f"letter{c}", "i8", str(ord(c)))
+        return self._global(f"letter.{c}", "i8", str(ord(c)))
 
     def _number(self, x: float, code: str) -> str:
-        return self._global(f"{code}_{int(x)}", scalar_type(code), literal(x, code))
+        return self._global(f"{code}.{int(x)}", scalar_type(code), literal(x, code))
+
+
+class RunEmitter(StepsEmitter):
+    """The whole program as a function of pointers: inputs, outputs, and the arena if it has one
+    that is too large for the stack. It returns OK, or why not.
+    """
+
+    def write(self, name: str) -> None:
+        """Append the function to the module."""
+        e, p = self.e, self.program
+        e.label("entry")
+        pointers = []
+        for k, b in enumerate((*p.inputs, *p.outputs)):
+            self.names[b] = f"%p{k}"
+            pointers.append(f"ptr %p{k}")
+        for b in (p.status, p.doubt):
+            self.names[b] = e.do("alloca i8, align 8")
+            e.put(f"store i8 0, ptr {self.names[b]}")
+        arena = "%arena"
+        if on_stack(p):
+            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align {ALIGNMENT}")
+        else:
+            pointers.append("ptr %arena")
+        self.place_temporaries(arena)
+        self.steps()
+        status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
+        doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
+        code = e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
+        e.put(f"ret i32 {code}")
+        head = f"define internal i32 @{name}({', '.join(pointers)}) #0 {{"
+        self.module.functions.append("\n".join([head, *e.lines, "}"]))
+
+
+def on_stack(program: Program) -> bool:
+    """Whether the arena lies on the stack."""
+    return program.arena <= ON_STACK
+
+
+def aligned(e: Emitter, pointer: str) -> str:
+    """The first place of an arena in memory with room for ALIGNMENT bytes more."""
+    number = e.do(f"ptrtoint ptr {pointer} to i64")
+    number = e.do(f"and i64 {e.do(f'add i64 {number}, {ALIGNMENT - 1}')}, -{ALIGNMENT}")
+    return e.do(f"inttoptr i64 {number} to ptr")
 
 
 def _layout(access: Access, rows: int, columns: int) -> tuple[str, int]:

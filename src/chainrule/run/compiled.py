@@ -16,11 +16,21 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from chainrule.codegen import assemble
-from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, ON_STACK, PLAIN
-from chainrule.codegen.engine import Machine, vector_bytes
+from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN
+from chainrule.codegen.engine import Machine
+from chainrule.codegen.linkage import InProcess, address_of, callback_type
 from chainrule.codegen.loops import Buffer, Callback, Program
 from chainrule.codegen.lower import lower, plan_all
-from chainrule.codegen.steps import DOUBT, LAYOUT, NO_MEMORY, OUT_OF_RANGE, RAISED, TOO_LONG
+from chainrule.codegen.memory import ALIGNMENT
+from chainrule.codegen.steps import (
+    DOUBT,
+    LAYOUT,
+    NO_MEMORY,
+    OUT_OF_RANGE,
+    RAISED,
+    TOO_LONG,
+    on_stack,
+)
 from chainrule.codegen.values import Values
 from chainrule.errors import LoopError, ShapeError, TracedValueError, at, user_line
 from chainrule.graph.graph import Graph
@@ -35,7 +45,7 @@ def check_layout() -> None:
     strided = ctypes.c_int.from_address(id(array[::2]) + FLAGS_AT).value
     number, scalar = 2.5, np.float64(3.5)
     fits = (
-        ctypes.c_void_p.from_address(id(array) + DATA_AT).value == assemble.address_of(array)
+        ctypes.c_void_p.from_address(id(array) + DATA_AT).value == address_of(array)
         and flags & PLAIN == PLAIN
         and strided & PLAIN != PLAIN
         and ctypes.c_double.from_address(id(number) + DATA_AT).value == number
@@ -77,23 +87,13 @@ class Compiled:
         self.program: Program = lower(Values(graph), careful)
         assemble.chop(self.program)
         plan_all(self.program)
-        self._constants = {
-            b: np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
-            for p in self.program.programs()
-            for b in p.constants
-        }
         self._callbacks = self.program.callbacks
         for k, call in enumerate(self._callbacks):
             call.number = k
         self._raised = threading.local()
-        self._callback = assemble.callback_type()(self._call_back)
-        address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
-        self.text = assemble.assemble(
-            self.program,
-            vector_bytes(),
-            address,
-            {b: assemble.address_of(a) for b, a in self._constants.items()},
-        )
+        self._callback = callback_type()(self._call_back)
+        self._linkage = InProcess(ctypes.cast(self._callback, ctypes.c_void_p).value or 0)
+        self.text = assemble.assemble(self.program, self._linkage)
         if len(self.program.kernels) > 40:
             opt = 1
         self.machine = Machine(self.text, opt, promote=len(self.program.programs()) > 1)
@@ -129,7 +129,7 @@ class Compiled:
         """The function that a call goes through, written out for this program's arguments."""
         given = [f"a{k}" for k in range(len(self.program.inputs))]
         made = [f"r{k}" for k in range(len(self.results))]
-        more = ["arena()"] if self.program.arena > ON_STACK else []
+        more = [] if on_stack(self.program) else ["arena()"]
         lines = [f"def call({', '.join(given)}):"]
         lines += [f"    {r} = empty(shape{k}, dtype{k})" for k, r in enumerate(made)]
         lines += [f"    code = entry({', '.join(given + made + more)})"]
@@ -151,7 +151,7 @@ class Compiled:
         try:
             return self._arenas.memory
         except AttributeError:
-            self._arenas.memory = np.empty(self.program.arena + 64, np.uint8)
+            self._arenas.memory = np.empty(self.program.arena + ALIGNMENT, np.uint8)
             return self._arenas.memory
 
     def _again(self, code: int, arguments: Sequence[Any]) -> tuple[Any, ...]:

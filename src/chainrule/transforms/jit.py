@@ -105,7 +105,7 @@ class Jitted:
     ) -> Any:
         """Any arguments: containers, static ones, Tensors under differentiation or a trace."""
         fixed, leaves, structure = self._leaves(args, kwargs)
-        cls = _class_of(leaves)
+        cls = class_of_leaves(leaves)
         entry, key = self._entry(fixed, leaves, structure, cls or Tensor)
         if short is not None and all(
             (np.dtype(np.float64) if type(x) is float else x.dtype) == s.spec.dtype
@@ -149,7 +149,7 @@ class Jitted:
     def _entry(
         self, fixed: Any, leaves: list[Any], structure: Structure, cls: Any
     ) -> tuple[Entry, Signature]:
-        specs = _specs(leaves, self.__name__)
+        specs = specs_of(leaves, f"jit: {self.__name__}")
         key = (
             fixed,
             structure,
@@ -177,36 +177,53 @@ class Jitted:
             self._numbers.clear()
 
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
-        found: list[Structure] = []
         from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
         from chainrule.rewrite.optimize import optimized
         from chainrule.run.choose import runnable
 
         function = rewrite(self.function, arrays=True, control_flow=True)
 
-        def body(*tensors: Any) -> list[Any]:
-            args, kwargs = unflatten(structure, tensors)
-            args = list(args)
-            for k, v in fixed:
-                if isinstance(k, str):
-                    kwargs[k] = v
-                else:
-                    args[k] = v
-            leaves, shape = flatten(function(*args, **kwargs))
-            found.append(shape)
-            return [_output(x, self.__name__) for x in leaves]
+        def whole(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            places = dict(fixed)
+            named = {k: v for k, v in fixed if isinstance(k, str)}
+            return function(*[places.get(k, a) for k, a in enumerate(args)], **kwargs, **named)
 
-        graph = trace(body, specs, cls, self.__name__)
-        entry = Entry(graph, found[0])
+        entry = Entry(*graph_of(whole, specs, structure, cls, "jit", self.__name__))
         if not entry.outside:
-            entry.run = runnable(optimized(graph))
+            entry.run = runnable(optimized(entry.graph))
             entry.call = getattr(entry.run, "call", None)
         return entry
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
         fixed, leaves, structure = self._leaves(args, kwargs)
-        return self._entry(fixed, leaves, structure, _class_of(leaves) or Tensor)[0].run
+        return self._entry(fixed, leaves, structure, class_of_leaves(leaves) or Tensor)[0].run
+
+
+STATIC: Final = "pass it as a static argument (`cr.jit(f, static=...)`)"
+"""What to do with an argument that is no array."""
+
+
+def graph_of(
+    function: Callable[..., Any],
+    specs: Sequence[Spec],
+    structure: Structure,
+    cls: Any,
+    transform: str,
+    name: str,
+) -> tuple[Graph, Structure]:
+    """The graph of a function of containers nested as `structure`, and how its result is nested.
+
+    `transform` wants it; errors name both.
+    """
+    found: list[Structure] = []
+
+    def body(*tensors: Any) -> list[Any]:
+        leaves, shape = flatten(function(*unflatten(structure, tensors)))
+        found.append(shape)
+        return [_output(x, f"{transform}: {name}") for x in leaves]
+
+    return trace(body, specs, cls, name), found[0]
 
 
 def jit(
@@ -244,7 +261,7 @@ def jit(
 # --- arguments and results -----------------------------------------------------------------------
 
 
-def _class_of(leaves: Sequence[Any]) -> Any:
+def class_of_leaves(leaves: Sequence[Any]) -> Any:
     """The class of Tensor among the leaves, or None."""
     cls: Any = None
     for x in leaves:
@@ -275,8 +292,10 @@ def _is_live(x: Variable) -> bool:
     return x._node is not None or type(x._value) is Abstract
 
 
-def _specs(leaves: Sequence[Any], name: str) -> list[Spec]:
-    """Shapes and dtypes of the arguments; Python's own numbers are weak."""
+def specs_of(leaves: Sequence[Any], what: str, instead: str = STATIC) -> list[Spec]:
+    """Shapes and dtypes of the arguments; Python's own numbers are weak. `what` takes them, and
+    `instead` is what to do with one that is no array.
+    """
     found: list[Spec] = []
     for x in leaves:
         v: Any = x._value if isinstance(x, Variable) else x
@@ -286,35 +305,35 @@ def _specs(leaves: Sequence[Any], name: str) -> list[Spec]:
             found.append(number)
             continue
         if not hasattr(v, "dtype"):
-            v = _array(v, name)
+            v = _array(v, what, instead)
         if v.dtype.kind not in "biufc":
-            raise _no_array(v, name)
+            raise _no_array(v, what, instead)
         found.append(Abstract(v.shape, v.dtype.newbyteorder("=")))
     return found
 
 
-def _array(v: Any, name: str) -> Any:
+def _array(v: Any, what: str, instead: str) -> Any:
     try:
         found = np.asarray(v)
     except Exception:
-        raise _no_array(v, name) from None
+        raise _no_array(v, what, instead) from None
     if found.dtype.kind not in "biufc":
-        raise _no_array(v, name)
+        raise _no_array(v, what, instead)
     return found
 
 
-def _no_array(v: Any, name: str) -> DtypeError:
+def _no_array(v: Any, what: str, instead: str) -> DtypeError:
     return DtypeError(
-        f"jit: an argument of {name} is a {type(v).__name__}, which is no array; pass it as a "
-        "static argument (`cr.jit(f, static=...)`), or as an array" + at(user_line())
+        f"{what}: an argument is a {type(v).__name__}, which is no array; {instead}, or pass it as "
+        "an array" + at(user_line())
     )
 
 
-def _output(x: Any, name: str) -> Any:
+def _output(x: Any, what: str) -> Any:
     if isinstance(x, (Variable, np.ndarray, np.generic, int, float, complex)):
         return x
     raise DtypeError(
-        f"jit: {name} returns a {type(x).__name__}, which is no array; return Tensors, arrays, "
+        f"{what} returns a {type(x).__name__}, which is no array; return Tensors, arrays, "
         "numbers, or containers of them" + at(user_line())
     )
 
