@@ -11,13 +11,12 @@ It returns a Python integer: OK, or why not.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 from chainrule.codegen.engine import host
 from chainrule.codegen.linkage import InProcess
-from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program, chopped
-from chainrule.codegen.steps import LAYOUT, RunEmitter, Shared, aligned, on_stack
+from chainrule.codegen.loops import Buffer, Kernel, Program, chopped, work
+from chainrule.codegen.steps import INTERRUPTED, LAYOUT, RunEmitter, Shared, aligned, on_stack
 from chainrule.codegen.text import Emitter, Module
 
 DATA_AT: Final = 16
@@ -37,19 +36,9 @@ LITTLE: Final = 20000
 """Operations that take less time than letting other threads run would be worth."""
 
 
-def work(program: Program) -> int:
-    """About how many operations a call does."""
-    total = 0
-    for step in program.steps:
-        if isinstance(step, Kernel):
-            total += math.prod(step.extents) * len(step.body())
-        elif isinstance(step, Nest):
-            total += sum(math.prod(k.extents) * len(k.body()) for k in step.kernels)
-        elif isinstance(step, Product):
-            total += math.prod(step.extents) * math.prod(step.sizes)
-        elif isinstance(step, Loop):
-            total += max(step.length, 100) * sum(map(work, step.bodies))
-    return total
+def is_long(program: Program) -> bool:
+    """Whether a call takes so long that other threads may run Python meanwhile."""
+    return work(program) > LITTLE
 
 
 def chop(program: Program) -> None:
@@ -97,7 +86,7 @@ def _called(program: Program, module: Module) -> str:
     if not on_stack(program):
         place = e.do(f"getelementptr i8, ptr {_object(e, len(pointers))}, i64 {DATA_AT}")
         pointers.append(aligned(e, e.do(f"load ptr, ptr {place}")))
-    free = work(program) > LITTLE
+    free = is_long(program)
     if free:
         module.declare("PyEval_SaveThread", "ptr", "")
         module.declare("PyEval_RestoreThread", "void", "ptr")
@@ -137,6 +126,10 @@ def _builtin(module: Module) -> str:
     e.label("entry")
     code = e.do("call i32 @called(ptr %args)")
     module.declare("PyLong_FromLong", "ptr", "i64")
+    e.put(f"br i1 {e.do(f'icmp eq i32 {code}, {INTERRUPTED}')}, label %raise, label %return")
+    e.label("raise")  # what a handler of a signal has raised
+    e.put("ret ptr null")
+    e.label("return")
     result = e.do(f"call ptr @PyLong_FromLong(i64 {e.do(f'zext i32 {code} to i64')})")
     e.put(f"ret ptr {result}")
     head = "define ptr @entry(ptr %self, ptr %args, i64 %count) #0 {"

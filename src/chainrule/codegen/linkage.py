@@ -28,12 +28,16 @@ class Linkage(Protocol):
     def callback(self) -> str:
         """The function that runs a row by NumPy."""
 
+    def poll(self, module: Module) -> str | None:
+        """A function that asks whether the user wants the program to stop: not 0 if so."""
+
 
 class InProcess:
     """Addresses of this process. The arrays live as long as the code does."""
 
-    def __init__(self, callback: int) -> None:
-        self._callback = callback
+    def __init__(self, callback: int, unlocked: bool) -> None:
+        """If `unlocked`, the code runs without Python's lock (the GIL)."""
+        self._callback, self._unlocked = callback, unlocked
         self.arrays: dict[Buffer, Any] = {}
 
     def constant(self, b: Buffer, module: Module) -> str:
@@ -49,6 +53,26 @@ class InProcess:
     def callback(self) -> str:
         """The address of a ctypes function."""
         return _pointer(self._callback)
+
+    def poll(self, module: Module) -> str:
+        """Runs what Python has put off until now: handlers of signals, in the main thread. One
+        that raises (Ctrl-C does) ends the program. Other threads get the lock for a moment.
+        """
+        if "poll" not in module.definitions:
+            take, give = _UNLOCKED if self._unlocked else _LOCKED
+            for name, result, arguments in (*_POLLS, ("PyErr_CheckSignals", "i32", "")):
+                module.declare(name, result, arguments)
+            module.definitions["poll"] = "\n".join(
+                [
+                    f"define internal i32 @poll() cold noinline nounwind {_UNSEEN} {{",
+                    *take,
+                    "  %code = call i32 @PyErr_CheckSignals()",
+                    *give,
+                    "  ret i32 %code",
+                    "}",
+                ]
+            )
+        return "poll"
 
 
 class InObject:
@@ -78,6 +102,28 @@ class InObject:
         """There is no Python."""
         raise AssertionError("a program with callbacks is not for an object file")
 
+    def poll(self, module: Module) -> None:
+        """Nobody asks."""
+
+
+_UNSEEN: Final = "memory(inaccessiblemem: readwrite)"
+"""What a function may change that nothing else in the module reads."""
+
+_POLLS: Final = (
+    ("PyEval_SaveThread", "ptr", ""), ("PyEval_RestoreThread", "void", "ptr"),
+    ("PyGILState_Ensure", "i32", ""), ("PyGILState_Release", "void", "i32"),
+)  # fmt: skip
+_LOCKED: Final[tuple[list[str], list[str]]] = (
+    [
+        "  %state = call ptr @PyEval_SaveThread()",
+        "  call void @PyEval_RestoreThread(ptr %state)",
+    ],
+    [],
+)
+_UNLOCKED: Final = (
+    ["  %lock = call i32 @PyGILState_Ensure()"],
+    ["  call void @PyGILState_Release(i32 %lock)"],
+)
 
 _BYTES: Final = [f"\\{k:02X}" for k in range(256)]
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from chainrule.codegen.carry import is_small
 from chainrule.codegen.emit import KernelEmitter, write_nest
 from chainrule.codegen.engine import Target
 from chainrule.codegen.index import Affine, Coordinate
 from chainrule.codegen.linkage import Linkage
 from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
 from chainrule.codegen.memory import ALIGNMENT
+from chainrule.codegen.poll import INTERRUPTED as INTERRUPTED
 from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar_type
-from chainrule.codegen.turns import NO_MEMORY as NO_MEMORY
+from chainrule.codegen.there_and_back import NO_MEMORY as NO_MEMORY
 from chainrule.codegen.turns import TOO_LONG as TOO_LONG
-from chainrule.codegen.turns import Turns, inlined, is_small
+from chainrule.codegen.turns import Turns, inlined
 
 OK: Final = 0
 OUT_OF_RANGE: Final = 1

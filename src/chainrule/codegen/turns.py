@@ -11,24 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from chainrule.codegen.carry import Carry, is_small
 from chainrule.codegen.loops import Buffer, Loop, Program
-
-SMALL: Final = 512
-"""Bytes of an array that gets a slot on the stack."""
+from chainrule.codegen.poll import again, poll_of
+from chainrule.codegen.there_and_back import ThereAndBack
 
 INLINED: Final = 3000
 """Lines of a function that is inlined at most."""
 
 TOO_LONG: Final = 8
 """A loop went on beyond its limit."""
-
-NO_MEMORY: Final = 16
-"""There was no memory for what the way back through a loop needs."""
-
-
-def is_small(b: Buffer) -> bool:
-    """Whether an array gets a slot on the stack."""
-    return b.nbytes <= SMALL
 
 
 def inlined(text: str) -> str:
@@ -188,8 +180,17 @@ class Turns:
         e.label(before)
         e.put(f"br label %{head}")
         e.label(head)
-        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]")
-        carry.phis(before, latch)
+        poll = poll_of(self, step.length)
+        stop = str(step.length)
+        if poll is None:
+            e.put(f"{i} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]")
+        else:
+            stop, later = f"%{head}.stop", f"%{head}.later"
+            ends = f"[ {following}, %{latch} ], [ {following}, %{poll.after} ]"
+            e.put(f"{i} = phi i64 [ 0, %{before} ], {ends}")
+            ends = f"[ {stop}, %{latch} ], [ {later}, %{poll.after} ]"
+            e.put(f"{stop} = phi i64 [ {poll.turns}, %{before} ], {ends}")
+        carry.phis(before, latch, poll)
         at = e.do(f"sub i64 {step.length - 1}, {i}") if step.reverse else i
         slices = [
             self._slice(a, b.nbytes, at)
@@ -205,8 +206,17 @@ class Turns:
         e.label(latch)
         carry.exchange()
         e.put(f"{following} = add nuw nsw i64 {i}, 1")
-        more = e.do(f"icmp ult i64 {following}, {step.length}")
-        e.put(f"br i1 {more}, label %{head}, label %{end}")
+        more = e.do(f"icmp ult i64 {following}, {stop}")
+        e.put(f"br i1 {more}, label %{head}, label %{poll.before if poll else end}")
+        if poll is not None:  # the loop is one in pieces, so that turns are not counted twice
+            e.label(poll.before)
+            more = e.do(f"icmp ult i64 {following}, {step.length}")
+            e.put(f"br i1 {more}, label %{poll.ask}, label %{end}")
+            poll.write()
+            limit = e.do(f"add nuw nsw i64 {stop}, {poll.turns}")
+            e.module.declare("llvm.umin.i64", "i64", "i64, i64")
+            e.put(f"{later} = call i64 @llvm.umin.i64(i64 {limit}, i64 {step.length})")
+            e.put(f"br label %{head}")
         e.label(end)
         carry.give(known=True)
 
@@ -241,8 +251,10 @@ class Turns:
         e.label(before)
         e.put(f"br label %{head}")
         e.label(head)
-        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]")
-        carry.phis(before, latch)
+        poll = poll_of(self, None)
+        more = f", [ {plus}, %{poll.after} ]" if poll else ""
+        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]{more}")
+        carry.phis(before, latch, poll)
         self._run(bodies[0], [*constants[:m], *carry.now, holds], clean)
         goes_on = self._truth(step.holds, holds)
         sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {self.notes[1][1]}')}, 0")
@@ -257,210 +269,6 @@ class Turns:
         e.label(latch)
         carry.exchange()
         e.put(f"{plus} = add nuw nsw i64 {i}, 1")
-        e.put(f"br label %{head}")
+        again(self, plus, head, poll, clean)
         e.label(end)
         return i
-
-
-class Carry:
-    """What one turn hands to the next: small parts in two slots, large ones in two places."""
-
-    def __init__(
-        self, turns: Turns, buffers: Sequence[Buffer], begin: Sequence[str],
-        result: Sequence[str], other: Sequence[str], body: Program,
-    ) -> None:  # fmt: skip
-        self.turns, self.e = turns, turns.e
-        self.buffers, self.begin, self.result, self.other = buffers, begin, result, other
-        self.small = [is_small(b) for b in buffers]
-        self.fixed = [k in body.inplace for k in range(len(buffers))]
-        self.now: list[str] = []
-        """Where the carry of this turn is."""
-        self.then: list[str] = []
-        """Where that of the next turn is written."""
-
-    def copy(self) -> None:
-        """No turns: the result is the first carry."""
-        for to, source, b in zip(self.result, self.begin, self.buffers, strict=True):
-            if to != source:
-                self.turns._copy(to, source, b.nbytes)
-
-    def first(self, odd: bool) -> None:
-        """Before the loop, with an odd or even number of turns, or an unknown one."""
-        self.places = []
-        for k, b in enumerate(self.buffers):
-            if self.fixed[k]:
-                place = self.turns._slot_of(b.nbytes) if self.small[k] else self.result[k]
-                if place != self.begin[k]:
-                    self.turns._copy(place, self.begin[k], b.nbytes)
-                self.places.append((place, place))
-            elif self.small[k]:
-                slots = self.turns._slot_of(b.nbytes), self.turns._slot_of(b.nbytes)
-                self.turns._copy(slots[0], self.begin[k], b.nbytes)
-                self.places.append(slots)
-            else:
-                pair = (self.result[k], self.other[k])
-                self.places.append(pair if odd else pair[::-1])
-
-    def phis(self, before: str, latch: str) -> None:
-        """At the head of the loop."""
-        e = self.e
-        self.now, self.then, self.pending = [], [], []
-        for k, (one, two) in enumerate(self.places):
-            if self.small[k] or self.fixed[k]:
-                self.now.append(one)
-                self.then.append(two)
-                continue
-            now, then, later = e.fresh(), e.fresh(), e.fresh()
-            e.put(f"{now} = phi ptr [ {self.begin[k]}, %{before} ], [ {then}, %{latch} ]")
-            e.put(f"{then} = phi ptr [ {one}, %{before} ], [ {later}, %{latch} ]")
-            self.now.append(now)
-            self.then.append(then)
-            self.pending.append((k, later))
-
-    def turn(self) -> None:
-        """After a turn: the next carry becomes the carry."""
-        for k, b in enumerate(self.buffers):
-            if self.small[k] and not self.fixed[k]:
-                self.turns._copy(self.now[k], self.then[k], b.nbytes)
-
-    def exchange(self) -> None:
-        """In the latch: the two places change roles."""
-        e = self.e
-        for k, later in self.pending:
-            one, two = self.places[k]
-            same = e.do(f"icmp eq ptr {self.then[k]}, {one}")
-            e.put(f"{later} = select i1 {same}, ptr {two}, ptr {one}")
-
-    def give(self, known: bool) -> None:
-        """After the loop: the carry is put where the result is wanted."""
-        for k, b in enumerate(self.buffers):
-            if self.small[k]:
-                self.turns._copy(self.result[k], self.places[k][0], b.nbytes)
-            elif not known and not self.fixed[k]:
-                self.turns.steps.module.declare(
-                    "llvm.memmove.p0.p0.i64", "void", "ptr, ptr, i64, i1"
-                )
-                self.e.put(
-                    f"call void @llvm.memmove.p0.p0.i64(ptr {self.result[k]}, ptr {self.now[k]}, "
-                    f"i64 {b.nbytes}, i1 false)"
-                )
-
-
-RECORDS: Final = 1024
-"""Turns that are remembered before more memory is asked for."""
-
-
-class ThereAndBack:
-    """A loop of unknown length, and the way back over its turns.
-
-    What a turn begins with is remembered, as far as the way back reads it, in memory that
-    grows to twice its size when it is full.
-    """
-
-    def __init__(self, turns: Turns, bodies: list[str]) -> None:
-        self.turns, self.bodies, self.e = turns, bodies, turns.e
-        self.step, self.steps = turns.step, turns.steps
-        m, k, q, n = self.step.counts
-        self.constants = turns._constants(m + k + q)
-        names = turns.names
-        there, back = self.step.bodies[1:]
-        places = [names[b] for b in self.step.states]
-        start = m + k + q
-        self.carry = Carry(
-            turns, there.outputs, turns.arguments[start : start + n], places[:n], places[n:], there
-        )
-        self.going = Carry(
-            turns, self.step.results, turns.arguments[start + n :], turns.results,
-            [names[b] for b in self.step.following], back,
-        )  # fmt: skip
-        read = {b for s in back.steps for b in s.reads()}
-        self.offsets: list[int | None] = []
-        self.size = 0
-        for b in back.inputs[q : q + n]:
-            self.offsets.append(self.size if b in read else None)
-            if b in read:
-                self.size += -(-b.nbytes // 8) * 8
-        for name, result, types in (
-            ("realloc", "ptr", "ptr, i64"), ("free", "void", "ptr"),
-        ):  # fmt: skip
-            self.steps.module.declare(name, result, types)
-
-    def write(self) -> None:
-        """There, and back."""
-        e = self.e
-        self.tape, self.room = turns_slot(self, "ptr"), turns_slot(self, "i64")
-        e.put(f"store ptr null, ptr {self.tape}")
-        e.put(f"store i64 0, ptr {self.room}")
-        count = self.turns.until(
-            self.bodies, self.constants, self.carry, self._remember, self._free
-        )
-        self._back(count)
-        self._free()
-
-    def _free(self) -> None:
-        tape = self.e.do(f"load ptr, ptr {self.tape}")
-        self.e.put(f"call void @free(ptr {tape})")
-
-    def _record(self, i: str) -> str:
-        tape = self.e.do(f"load ptr, ptr {self.tape}")
-        offset = self.e.do(f"mul nuw i64 {i}, {self.size}")
-        return self.e.do(f"getelementptr i8, ptr {tape}, i64 {offset}")
-
-    def _remember(self, i: str) -> None:
-        if not self.size:
-            return
-        e = self.e
-        grow, go = self.turns._label("grow", "keep")
-        full = e.do(f"icmp eq i64 {i}, {e.do(f'load i64, ptr {self.room}')}")
-        e.put(f"br i1 {full}, label %{grow}, label %{go}")
-        e.label(grow)
-        none = e.do(f"icmp eq i64 {i}, 0")
-        room = e.do(f"select i1 {none}, i64 {RECORDS}, i64 {e.do(f'shl i64 {i}, 1')}")
-        old = e.do(f"load ptr, ptr {self.tape}")
-        new = e.do(f"call ptr @realloc(ptr {old}, i64 {e.do(f'mul i64 {room}, {self.size}')})")
-        self.steps.unless(e.do(f"icmp ne ptr {new}, null"), str(NO_MEMORY), self._free)
-        e.put(f"store ptr {new}, ptr {self.tape}")
-        e.put(f"store i64 {room}, ptr {self.room}")
-        e.put(f"br label %{go}")
-        e.label(go)
-        record = self._record(i)
-        for offset, now, b in zip(self.offsets, self.carry.now, self.carry.buffers, strict=True):
-            if offset is not None:
-                place = e.do(f"getelementptr i8, ptr {record}, i64 {offset}")
-                self.turns._copy(place, now, b.nbytes)
-
-    def _back(self, count: str) -> None:
-        e, t = self.e, self.turns
-        m, k, q, _ = self.step.counts
-        self.going.first(odd=True)
-        before, head, turn, latch, end = t._label("before", "head", "go", "latch", "after")
-        i, minus = f"%{head}.i", f"%{head}.n"
-        e.put(f"br label %{before}")
-        e.label(before)
-        e.put(f"br label %{head}")
-        e.label(head)
-        e.put(f"{i} = phi i64 [ {count}, %{before} ], [ {minus}, %{latch} ]")
-        self.going.phis(before, latch)
-        e.put(f"br i1 {e.do(f'icmp ne i64 {i}, 0')}, label %{turn}, label %{end}")
-        e.label(turn)
-        e.put(f"{minus} = add nsw i64 {i}, -1")
-        record = self._record(minus) if self.size else "null"
-        began = [
-            "null" if o is None else e.do(f"getelementptr i8, ptr {record}, i64 {o}")
-            for o in self.offsets
-        ]
-        constants = self.constants[m + k : m + k + q]
-        t._run(self.bodies[2], [*constants, *began, *self.going.now, *self.going.then], self._free)
-        self.going.turn()
-        e.put(f"br label %{latch}")
-        e.label(latch)
-        self.going.exchange()
-        e.put(f"br label %{head}")
-        e.label(end)
-        self.going.give(known=False)
-
-
-def turns_slot(way: ThereAndBack, t: str) -> str:
-    """A slot for a pointer or a number."""
-    name: str = way.steps.slots(t)
-    return name

@@ -92,7 +92,8 @@ class Compiled:
             call.number = k
         self._raised = threading.local()
         self._callback = callback_type()(self._call_back)
-        self._linkage = InProcess(ctypes.cast(self._callback, ctypes.c_void_p).value or 0)
+        address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        self._linkage = InProcess(address, unlocked=assemble.is_long(self.program))
         self.text = assemble.assemble(self.program, self._linkage)
         if len(self.program.kernels) > 40:
             opt = 1
