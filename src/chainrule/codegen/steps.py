@@ -21,6 +21,7 @@ from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar
 from chainrule.codegen.there_and_back import NO_MEMORY as NO_MEMORY
 from chainrule.codegen.turns import TOO_LONG as TOO_LONG
 from chainrule.codegen.turns import Turns, inlined
+from chainrule.graph.graph import EFFECT
 
 OK: Final = 0
 OUT_OF_RANGE: Final = 1
@@ -122,9 +123,24 @@ class StepsEmitter:
         for k, b in enumerate(buffers):
             p = e.do(f"getelementptr ptr, ptr {table}, i64 {k}")
             e.put(f"store ptr {self.names[b]}, ptr {p}")
+        after = self._only_where(step)
         function = self.shared.linkage.callback()
         code = e.do(f"call i32 {function}(i64 {step.number}, ptr {table})")
         self.unless(e.do(f"icmp eq i32 {code}, 0"), str(RAISED))
+        if after:
+            e.put(f"br label %{after}")
+            e.label(after)
+
+    def _only_where(self, step: Callback) -> str:
+        """Step over the call of an effect whose condition does not hold; where to."""
+        e, when = self.e, step.arguments[0] if step.arguments else None
+        if step.value.op != EFFECT or not isinstance(when, Buffer):
+            return ""
+        number = self.label()
+        holds = e.do(f"icmp ne i8 {e.do(f'load i8, ptr {self.names[when]}')}, 0")
+        e.put(f"br i1 {holds}, label %do{number}, label %done{number}")
+        e.label(f"do{number}")
+        return f"done{number}"
 
     def slots(self, t: str, align: int = 8) -> str:
         """Memory on the stack, taken once at the beginning."""

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.deferred import pulled, pushed
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Effects, Graph
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.control_flow import cond_row, scan_row, specs_of, while_row
 from chainrule.ops.deferred import spec_of
+from chainrule.ops.effects import pure
 from chainrule.ops.recording import is_traced, raw, wrapped, zeros_like
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
@@ -33,12 +34,14 @@ def as_graph(function: Function, specs: Sequence[Spec], cls: type[Variable]) -> 
     """
     scope = Scope("a loop's derivative")
     inputs = [Parameter(spec, scope) for spec in specs]
-    results = function(
-        *[wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)]
-    )
+    arguments = [
+        wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)
+    ]
+    with Effects() as effects:
+        results = function(*arguments)
     scope.open = False
     outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
-    return Graph(inputs, outputs, cls)
+    return Graph(inputs, outputs, cls, effects)
 
 
 def _function(graph: Graph) -> Function:
@@ -81,7 +84,7 @@ def _spread(found: Sequence[Any], active: Sequence[int], node: Node) -> list[Any
 
 
 def _pull_cond(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    branches: tuple[Graph, Graph] = node.params["branches"]
+    branches = tuple(map(pure, node.params["branches"]))
     pred, operands = saved[1], saved[2:]
     active = [i for i, x in enumerate(operands) if node.inputs[i + 1] is not None and _is_float(x)]
     cts = _given(ct, saved[0])
@@ -120,6 +123,7 @@ def _chosen(
 
 def _push_cond(tangents: Any, _y: Any, pred: Any, *operands: Any, branches: Any) -> Any:
     moving = [i for i, t in enumerate(tangents[1:]) if t is not None]
+    branches = tuple(map(pure, branches))
     n, specs = len(operands), specs_of(branches[0])
 
     def rule(graph: Graph) -> Function:
@@ -146,6 +150,7 @@ def _push_scan(
     reverse: bool,
 ) -> Any:
     m, n = counts[0], counts[0] + counts[1]
+    body = pure(body)
     moving = [k for k in range(m, n) if _is_float(operands[k])]  # any carry may come to depend
     constants = [k for k in range(m) if tangents[k] is not None]
     slices = [k for k in range(n, len(operands)) if tangents[k] is not None]
@@ -198,7 +203,7 @@ def _of_slice(x: Any) -> Spec:
 
 
 def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    body: Graph = node.params["body"]
+    body = pure(node.params["body"])
     counts, length, backwards = (node.params[k] for k in ("counts", "length", "reverse"))
     m, n = counts[0], counts[0] + counts[1]
     results, operands = saved[0], saved[1:]
@@ -270,6 +275,7 @@ def _push_while(
     counts: tuple[int, int],
     limit: int | None,
 ) -> Any:
+    cond, body = pure(cond), pure(body)
     m, n = counts[0], counts[0] + counts[1]
     constants = [k for k in range(m, n) if tangents[k] is not None]
     moving = [k for k in range(n, len(operands)) if _is_float(operands[k])]

@@ -28,6 +28,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.ops.control_flow import specs_of, too_long, while_back_row
 from chainrule.ops.deferred import spec_of
+from chainrule.ops.effects import pure
 from chainrule.ops.movement import broadcast_to
 from chainrule.ops.recording import raw, zeros_like
 from chainrule.ops.reduction import any as any_of
@@ -38,7 +39,7 @@ from chainrule.ops.table import TABLE
 def _pull_while(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     results, operands = saved[0], saved[1:]
     params = node.params
-    body: Graph = params["body"]
+    body = pure(params["body"])
     m, k = params["counts"]
     n = m + k
     constants = [i for i in range(m, n) if node.inputs[i] is not None and _is_float(operands[i])]
@@ -57,7 +58,7 @@ def _pull_while(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     of_back = [*operands[m:n], *operands[n:], *going]
     found = while_back_row(
         [*operands[:n], *operands[m:n], *operands[n:], *going],
-        cond=params["cond"],
+        cond=pure(params["cond"]),
         body=body,
         back=as_graph(back, _specs(of_back), body.cls),
         counts=(m, k, k, count),

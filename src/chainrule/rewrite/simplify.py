@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import EFFECT, Effects, Graph, has_effect, note_effect
 from chainrule.graph.node import Abstract, Node, Variable, fresh, next_order
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.identities import simplified as identity
@@ -28,6 +28,12 @@ Operand = Any
 FOLDED: Final = 1 << 16
 """Constants of at most so many elements are computed beforehand."""
 
+HOLDERS: Final = frozenset({"cond", "scan", "while_loop", "while_back"})
+"""Rows that hold graphs."""
+
+NEVER: Final = frozenset({bool, np.bool_, np.ndarray})
+"""Types of a condition that is known beforehand."""
+
 SMALL: Final = 64
 """Constant arrays of at most so many elements are compared by content."""
 
@@ -36,9 +42,10 @@ def simplified(graph: Graph) -> Graph:
     """The same function in fewer operations."""
     build = Builder(graph.cls)
     arguments = [wrapped(graph.cls, fresh(n.spec), n) for n in graph.inputs]
-    outputs = replay(graph, arguments, build.node)
+    with Effects() as effects:
+        outputs = replay(graph, arguments, build.node)
     outputs = [o if isinstance(o, Variable) else wrapped(graph.cls, o, None) for o in outputs]
-    return Graph(graph.inputs, outputs, graph.cls)
+    return Graph(graph.inputs, outputs, graph.cls, effects)
 
 
 class Builder:
@@ -57,6 +64,8 @@ class Builder:
         if row is SELECT[0]:
             return operands[0][node.params["index"]]
         operands = [_plain(x) for x in operands]
+        if row.name == EFFECT and type(operands[0]) in NEVER and not operands[0]:
+            return ()
         plainer = expansion(node, operands, self.cls)
         if plainer is not None:
             traced = [x for x in operands if isinstance(x, Variable)]
@@ -74,7 +83,7 @@ class Builder:
             return replay(branch, operands[1:], self.node)
         if not any(isinstance(x, Variable) for x in operands):
             found = _folded(node, operands)
-            if found is None and row.name in ("cond", "scan", "while_loop", "while_back"):
+            if found is None and row.name in HOLDERS and not has_effect(row, node.params):
                 found = list(row.evaluate(operands, **node.params))
             if found is not None:
                 return found
@@ -104,6 +113,7 @@ class Builder:
         values = [x._value if isinstance(x, Variable) else x for x in operands]
         result = old.saved[0]
         node.saved = (result, *values)
+        note_effect(node)
         if isinstance(result, tuple):
             return [
                 wrapped(self.cls, r, selected(node, k, len(result), r))
@@ -125,6 +135,9 @@ class Builder:
         return p
 
     def _key(self, row: Any, operands: Sequence[Operand], params: dict[str, Any]) -> Any:
+        """What equal operations have in common; None for one that is done each time."""
+        if has_effect(row, params):
+            return None
         parts = [self._operand_key(x) for x in operands]
         try:
             settings = tuple([(k, self._param_key(p)) for k, p in params.items()])

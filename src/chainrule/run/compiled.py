@@ -84,6 +84,7 @@ class Compiled:
     def __init__(self, graph: Graph, opt: int = 2, careful: bool = False) -> None:
         check_layout()
         self.graph = graph
+        careful = careful or bool(graph.effects)  # what is done cannot be done again
         self.program: Program = lower(Values(graph), careful)
         assemble.chop(self.program)
         plan_all(self.program)

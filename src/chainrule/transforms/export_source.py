@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import DtypeError, MissingMachineCode, TracedValueError, at, user_line
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import EFFECT, Graph
 from chainrule.graph.node import Abstract, Spec
 from chainrule.record.trees import Structure, flatten, leaf_names, unflatten
 from chainrule.tensor import Tensor
@@ -190,7 +190,8 @@ def _programs(graph: Graph, what: str) -> tuple[Any, Any]:
     found = []
     for careful in (False, True):
         program = lower(Values(graph), careful)
-        rows = sorted({c.value.op for p in program.programs() for c in p.callbacks})
+        values = [c.value for p in program.programs() for c in p.callbacks]
+        rows = sorted({v.params["name"] if v.op == EFFECT else v.op for v in values})
         if rows:
             raise MissingMachineCode(
                 f"export: {what}: there is no machine code for {', '.join(rows)}, which only NumPy "

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import DtypeError, at, user_line
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Graph, has_variable
 from chainrule.graph.node import Abstract, Spec, Variable
 from chainrule.ops.replay import replay
 from chainrule.record.trace import trace
@@ -42,7 +42,7 @@ class Entry:
 
     def __init__(self, graph: Graph, structure: Structure) -> None:
         self.graph, self.structure = graph, structure
-        self.outside = any(n is not None for n, _ in graph.given())
+        self.outside = any(n is not None and has_variable(n) for n, _ in graph.given())
         self.run = self.call = None
         self.finish = _finish(structure)
 
@@ -243,6 +243,11 @@ def jit(
     NumPy arrays and numbers give NumPy arrays and scalars, Tensors give Tensors. Called on Tensors
     that require a derivative, or inside of another transform, the function takes part in it.
 
+    A `print` of traced values, in whole or in part, and any `print` in a branch or loop that is
+    traced, prints NumPy's numbers each time it is reached in a call; any other prints once, while
+    the function is traced. An `assert` of a traced condition is checked in each call. Under a
+    derivative both are done once, with the primal values.
+
     Raises TracedValueError where Python asks a traced value for a number, and DtypeError for an
     argument that is no array.
 
@@ -251,6 +256,20 @@ def jit(
     ...     return 3 * x**2 + y + cr.exp(x * y)
     >>> f(cr.tensor(1.0), cr.tensor(2.0))
     tensor(12.3891)
+    >>> @cr.jit
+    ... def root(a):
+    ...     assert a > 0, f"{a} has no real root"
+    ...     x = a
+    ...     while cr.abs(x * x - a) > 1e-3:
+    ...         x = (x + a / x) / 2
+    ...         print(f"{x:.6f}")
+    ...     return x
+    >>> root(9.0)
+    5.000000
+    3.400000
+    3.023529
+    3.000092
+    np.float64(3.00009...)
     """
     fixed = (static,) if isinstance(static, (int, str)) else tuple(static)
     if function is None:
