@@ -14,7 +14,7 @@ HOT = import shutil, chainrule.ops.hot as hot; assert not (shutil.which("cc") an
 # One thread each for BLAS and OpenMP: tests run in parallel, and benchmarks compare like with like.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: venv demo test test-pure test-long test-peers test-array-api bench bench-gradbench format clean
+.PHONY: venv demo test test-pure test-long test-bounds test-peers test-array-api bench bench-gradbench format clean
 
 venv: $(VENV)/.package $(VENV)/.with-test
 
@@ -53,6 +53,14 @@ test-pure: $(VENV)/.package $(VENV)/.with-test
 # Thousands of random programs, new ones every time.
 test-long: $(VENV)/.package $(VENV)/.with-test
 	$(BIN)/pytest --numprocesses auto --hypothesis-profile long tests/test_properties.py
+	$(MAKE) test-bounds PROGRAMS=3000
+	CHAINRULE_CALLS=1000000 $(BIN)/pytest tests/test_jit_memory.py
+
+# Everything that is compiled again, with every load and store of the machine code checked.
+PROGRAMS ?= 300
+test-bounds: $(VENV)/.package $(VENV)/.with-test
+	CHAINRULE_CHECK_BOUNDS=1 CHAINRULE_PROGRAMS=$(PROGRAMS) \
+	  $(BIN)/pytest --numprocesses auto $(wildcard tests/test_jit*.py) tests/test_gradbench.py
 
 test-peers: $(VENV)/.package $(VENV)/.with-test $(VENV)/.with-peers
 	$(BIN)/pytest --numprocesses auto -m peers
@@ -78,19 +86,19 @@ bench: $(VENV)/.package $(VENV)/.with-peers
 	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.compiler
 	$(BIN)/python -m benchmarks.loops
+	$(if $(GRADBENCH),$(MAKE) bench-gradbench,@echo "GRADBENCH=path adds the evals of GradBench: see below in the Makefile")
 
 # GradBench beside hand-written C++, PyTorch and JAX, in a checkout of it (g++ and nlohmann-json needed):
 #   git clone https://github.com/gradbench/gradbench
-# `make bench-gradbench GRADBENCH=path`, with OPTIONS="--evals gmm,ba --sizes large" for a part of it
+# `make bench-gradbench GRADBENCH=path`, with OPTIONS="--evals gmm,ba --sizes large" for a part of it,
+# writes a table, build/gradbench.md, and a picture, build/gradbench.png
 GRADBENCH ?=
 OPTIONS ?=
-TABLE ?= gradbench.md
 bench-gradbench: $(VENV)/.package $(VENV)/.with-peers $(VENV)/.with-gradbench
 	@test -n "$(GRADBENCH)" || { \
 	  echo "clone https://github.com/gradbench/gradbench, and give its path:"; \
 	  echo "  make bench-gradbench GRADBENCH=path"; exit 1; }
-	$(BIN)/python -m benchmarks.gradbench.compare "$(GRADBENCH)" $(OPTIONS) > $(TABLE)
-	cat $(TABLE)
+	$(BIN)/python -m benchmarks.gradbench.compare "$(GRADBENCH)" $(OPTIONS)
 
 format: $(VENV)/.with-test
 	$(BIN)/ruff check --fix .

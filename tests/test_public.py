@@ -27,6 +27,8 @@ INTERNAL = {
     "linear_recurrence", "put", "put_diagonal", "scatter_positions", "set_item",
     # parts of a public function that chooses among them
     "clip_above", "clip_below", "condition_number", "hurwitz_zeta", "riemann_zeta",
+    # sums of pieces that compiled code makes
+    "tiles",
     # results of others that have no derivative
     "exponent", "occupancy", "occurrences",
     # derivatives of others
@@ -37,6 +39,8 @@ INTERNAL = {
     "effect",
     # products in which zero times infinity is zero
     "strong_contraction", "strong_multiply",
+    # made by the compiler
+    "expected",
 }  # fmt: skip
 """Operations without a public name."""
 

@@ -32,6 +32,7 @@ ONE_BY_ONE = {
     "convolve_nd": "where both operands differ by example: SciPy has no such convolution",
     "digitize": "where bins differ by example: whether they rise or fall does, too",
     "correlate_nd": "as convolve_nd",
+    "expected": "made by the compiler, when batches are no more",
     "occupancy": "NumPy counts in one set of bins, and sorts for it",
 }
 """Rows that run on one example after the other, for some operands at least, and why."""

@@ -1,7 +1,7 @@
 """Compiled code beside its peers, in one run: `python -m benchmarks.compiler [name ...]`.
 
 Each case gives functions that do the same; they take turns, so that a busy moment of the machine
-hits all of them, and the figure of each is the median of its turns. One thread. Ratios are to
+hits all of them, and the figure of each is the median of its turns. One processor. Ratios are to
 chainrule's time (above 1: chainrule is faster). First calls are measured once, in this process.
 """
 
@@ -13,6 +13,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before NumPy is loaded
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_ENABLE_X64"] = "1"
+if hasattr(os, "sched_setaffinity"):  # JAX's matrix products use every processor all the same
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 import gc
 import platform

@@ -265,3 +265,68 @@ def reprojection_jacobian() -> Steps:
     compiled = cr.jit(lambda c, p, i, j: cr.vmap(ours)(c[i], p[j]))
     other = jax.jit(lambda c, p, i, j: jax.vmap(theirs)(c[i], p[j]))
     return {"chainrule": lambda: compiled(*data), "jax": ready(other, *map(jnp.asarray, data))}
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+@case("gradient of distances to the nearest of 200 points, 5000 by 8")
+def nearest() -> Steps:
+    """An extreme along an axis, and what is read again for every point."""
+    points, others = rng.random((5000, 8)), rng.random((200, 8))
+
+    def f(x: Any, np: Any) -> Any:
+        return np.sum(np.sqrt(np.min(np.sum((points[:, None, :] - x) ** 2, axis=-1), axis=1)))
+
+    ours, theirs = cr.jit(cr.grad(lambda x: f(x, np))), jax.jit(jax.grad(lambda x: f(x, jnp)))
+    return {"chainrule": lambda: ours(others), "jax": ready(theirs, others)}
+
+
+@case("gradient through 60 turns of Clenshaw's recurrence, 20000 places")
+def clenshaw() -> Steps:
+    """A loop over a long array whose elements go their own way."""
+    t = np.linspace(-0.99, 0.99, 20000)
+    coefficients = rng.standard_normal(60)
+
+    def f(c: Any) -> Any:
+        b1, b2 = np.zeros(len(t)), np.zeros(len(t))
+        for k in range(60):
+            b1, b2 = c[k] + 2 * t * b1 - b2, b1
+        return np.sum((b1 - t * b2 - np.abs(t)) ** 2)
+
+    def g(c: Any) -> Any:
+        def turn(state: Any, x: Any) -> Any:
+            b1, b2 = state
+            return (x + 2 * t * b1 - b2, b1), None
+
+        (b1, b2), _ = jax.lax.scan(turn, (jnp.zeros(len(t)), jnp.zeros(len(t))), c)
+        return jnp.sum((b1 - t * b2 - jnp.abs(t)) ** 2)
+
+    ours, theirs = cr.jit(cr.grad(f)), jax.jit(jax.grad(g))
+    return {"chainrule": lambda: ours(coefficients), "jax": ready(theirs, coefficients)}
+
+
+@case("matrix and its transpose in one vector, 500 by 400")
+def joined() -> Steps:
+    """A concatenation of what is computed."""
+    x = rng.random((500, 400))
+
+    def f(x: Any, np: Any) -> Any:
+        m = np.exp(x)
+        return np.concatenate([m.T.reshape(-1), (m * x).reshape(-1)])
+
+    ours, theirs = cr.jit(lambda x: f(x, np)), jax.jit(lambda x: f(x, jnp))
+    return {"chainrule": lambda: ours(x), "jax": ready(theirs, x)}
+
+
+@case("gradient of the logarithm of a normalized vector, 100000")
+def normalized() -> Steps:
+    """An array, its sum, and the sum of its multiples."""
+    x = rng.random(100_000)
+
+    def f(x: Any, np: Any) -> Any:
+        e = np.exp(x)
+        return np.sum(e * e) / np.sum(e) ** 2
+
+    ours, theirs = cr.jit(cr.grad(lambda x: f(x, np))), jax.jit(jax.grad(lambda x: f(x, jnp)))
+    return {"chainrule": lambda: ours(x), "jax": ready(theirs, x)}

@@ -1,6 +1,8 @@
-"""chainrule beside other tools of GradBench, in a checkout of it: one Markdown table.
+"""chainrule beside other tools of GradBench, in a checkout of it: one Markdown table, one picture.
 
-    python -m benchmarks.gradbench.compare CHECKOUT > table.md
+    python -m benchmarks.gradbench.compare CHECKOUT
+
+writes `build/gradbench.md` and, where there is matplotlib, `build/gradbench.png`.
 
 Each eval is run against each tool in turn. The eval checks what the tool answers against
 hand-written C++, the tool `manual`, whose times all others are divided by; the checkout builds it
@@ -18,12 +20,14 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .picture import draw
 from .table import markdown
 
 HERE = Path(__file__).resolve().parent
@@ -136,6 +140,7 @@ def converse(name: str, arguments: str, tool: str, checkout: Path, limit: float)
     asking = Process(f"exec {PYTHON} {script} {arguments}", checkout)
     answering = Process(TOOLS[tool], checkout)
     asked: dict[int, Calls] = {}
+    last: dict[str, Any] = {}
     while line := asking.hear(600):
         message = json.loads(line)
         try:
@@ -148,11 +153,29 @@ def converse(name: str, arguments: str, tool: str, checkout: Path, limit: float)
             break
         heard(message, json.loads(reply), session, asked)
         asking.say(reply)
+        if message["kind"] == "evaluate":
+            last = message
     asking.end()
     session.memory = answering.end()
+    if tool == "manual" and session.functions:  # its driver is the larger part, and builds it too
+        session.memory = alone(last, checkout)
     if not session.functions and not session.problem:
         session.problem = "the eval ended early"
     return session
+
+
+def alone(message: dict[str, Any], checkout: Path) -> int:
+    """The largest resident size of the hand-written program at one call."""
+    program = f"tools/manual/bin/{message['module']}"
+    with tempfile.NamedTemporaryFile("w") as file:
+        json.dump({**message["input"], "min_runs": 1, "min_seconds": 0}, file)
+        file.flush()
+        child = subprocess.Popen(
+            [program, file.name, message["function"]], cwd=checkout, stdout=subprocess.DEVNULL
+        )
+        _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return used.ru_maxrss * 1024
 
 
 def heard(message: Any, reply: Any, session: Session, asked: dict[int, Calls]) -> None:
@@ -178,7 +201,11 @@ def small_problems(checkout: Path) -> None:
         (folder / f"{name}.txt").write_text(f"{counts}\n{lines[1]}")
 
 
-def sessions(options: Any) -> Iterator[tuple[str, str, dict[str, Session]]]:
+Found = tuple[str, str, dict[str, Session]]
+"""Eval, size, and each tool's session."""
+
+
+def sessions(options: Any) -> Iterator[Found]:
     """Eval, size, and each tool's session."""
     checkout = options.checkout.resolve()
     small_problems(checkout)
@@ -207,13 +234,34 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2, help="least number of calls")
     parser.add_argument("--seconds", type=float, default=0.5, help="least time of all calls")
     parser.add_argument("--limit", type=float, default=60, help="seconds a tool has for an answer")
+    parser.add_argument("--output", type=Path, default=Path("build"), help="folder of the files")
     options = parser.parse_args()
     if not (options.checkout / "python/gradbench/gradbench").is_dir():
         parser.error(
             f"{options.checkout} is no checkout of GradBench; clone "
             "https://github.com/gradbench/gradbench, and give its path"
         )
-    print(markdown(sessions(options), options.tools.split(",")))
+    found: list[Found] = []
+    text = markdown(noted(sessions(options), found), options.tools.split(","), idle())
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "gradbench.md").write_text(text + "\n")
+    draw(found, options.output / "gradbench.png")
+    print(text)
+
+
+def noted(items: Iterator[Found], found: list[Found]) -> Iterator[Found]:
+    """The items, which are kept as well."""
+    for item in items:
+        found.append(item)
+        yield item
+
+
+def idle() -> int:
+    """The resident size of an interpreter that has loaded NumPy and LLVM, in bytes."""
+    child = subprocess.Popen([sys.executable, "-c", "import numpy, llvmlite.binding"])
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return used.ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -19,19 +19,24 @@ VERSIONS = ("numpy", "llvmlite", "torch", "jax")
 MEGABYTE = 2**20
 
 
-def markdown(found: Iterable[tuple[str, str, dict[str, Session]]], tools: Sequence[str]) -> str:
-    """A heading and a table: one row for each eval and size, and whether it is a derivative."""
+def markdown(
+    found: Iterable[tuple[str, str, dict[str, Session]]], tools: Sequence[str], idle: int
+) -> str:
+    """A heading and a table: one row for each eval and size, and whether it is a derivative.
+    `idle` is the memory of an interpreter that does nothing.
+    """
     others = [t for t in tools if t != "manual"]
     titles = [
         "eval", "size", "what", "manual",
-        *(f"{t} ÷ manual" for t in others), "chainrule's first call", "its memory",
+        *(f"{t} ÷ manual" for t in others), "chainrule's first call", "its memory", "manual's",
     ]  # fmt: skip
     lines = [
         *_origin(),
         "",
         "Times divided by those of `manual`, hand-written C++ (below 1 is faster), or times where",
         "it has no such eval. A dash: the tool has no such eval, or took too long; a cross: its",
-        "answer was wrong.",
+        "answer was wrong. Memory is the largest resident size; that of an interpreter with NumPy",
+        f"and LLVM loaded, which does nothing, is {idle / MEGABYTE:.0f} MB.",
         "",
         "| " + " | ".join(titles) + " |",
         "|---|---|---|" + "--:|" * (len(titles) - 3),
@@ -49,21 +54,21 @@ def markdown(found: Iterable[tuple[str, str, dict[str, Session]]], tools: Sequen
 
 
 def _row(what: str, sessions: dict[str, Session], others: Sequence[str]) -> list[str]:
-    reference = _calls(sessions.get("manual"), what)
+    reference = calls_of(sessions.get("manual"), what)
     ours = sessions.get("chainrule")
-    calls = _calls(ours, what)
+    calls = calls_of(ours, what)
     if calls is None and reference is None:
         return []
     scale = reference.usual if reference else None
     return [
         _time(scale),
-        *(_cell(_calls(sessions.get(t), what), scale) for t in others),
+        *(_cell(calls_of(sessions.get(t), what), scale) for t in others),
         _time(calls.seconds[0] if calls else None),
-        f"{ours.memory / MEGABYTE:.0f} MB" if ours else "-",
+        *(f"{s.memory / MEGABYTE:.0f} MB" if s else "-" for s in (ours, sessions.get("manual"))),
     ]
 
 
-def _calls(session: Session | None, what: str) -> Calls | None:
+def calls_of(session: Session | None, what: str) -> Calls | None:
     """The calls of the primal or the derivative; of the four nested derivatives, the quickest."""
     if session is None:
         return None

@@ -2,6 +2,7 @@
 
 Each line: time of the value and what it is to C's, time of the gradient and what it is to the
 value's, seconds of the first calls. Functions take turns; the figure is the least of their turns.
+Last, gradients within a memory budget ("budget" alone asks for these).
 One thread. JAX's `fori_loop` runs beside gradient descent where JAX is installed.
 """
 
@@ -104,6 +105,25 @@ def jax_loop() -> dict[str, Callable[[], Any]]:
     return {"jax": lambda: loop(1.0).block_until_ready()}
 
 
+def budgets() -> None:
+    """The gradient through many turns, with all that it keeps and within a thousandth of that."""
+    for case in cases():
+        if case.name not in ("gradient descent on x**3", "escape time"):
+            continue
+        times, peaks = {}, {}
+        for name, memory in (("all", None), ("thousandth", "16kB")):
+            gradient = cr.jit(cr.grad(case.function, argnums=case.argnums, memory=memory))
+            gradient(*case.arguments)
+            peaks[name] = gradient.lower(*case.arguments).loops.arena
+            times[name] = lambda g=gradient, c=case: g(*c.arguments)
+        t = least(times)
+        print(
+            f"{case.name:26} gradient within 16 kB {show(t['thousandth'])}, with all kept "
+            f"{show(t['all'])} ({t['thousandth'] / t['all']:.2f}); arenas {peaks['thousandth']:,} "
+            f"and {peaks['all']:,} bytes"
+        )
+
+
 def main() -> None:
     """All cases, or those named."""
     with tempfile.TemporaryDirectory() as folder:
@@ -114,6 +134,8 @@ def main() -> None:
                     run(case, functions)
                 except Exception as error:
                     print(f"{case.name:26} {type(error).__name__}: {str(error)[:300]}")
+    if not sys.argv[1:] or "budget" in sys.argv[1:]:
+        budgets()
 
 
 if __name__ == "__main__":

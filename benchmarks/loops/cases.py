@@ -100,6 +100,15 @@ def escape(a: Any, b: Any) -> Any:
     return x + y + k
 
 
+def call_price(s0: Any, sigma: Any, rate: Any, normals: Any) -> Any:
+    """A European call under Black and Scholes, by Monte Carlo: paths step by step in time."""
+    dt = 1.0 / normals.shape[0]
+    x = s0 * np.ones(normals.shape[1])
+    for z in normals:
+        x = x * np.exp((rate - 0.5 * sigma**2) * dt + sigma * np.sqrt(dt) * z)
+    return np.exp(-rate) * np.mean(np.maximum(x - 100.0, 0.0))
+
+
 def determinant(a: Any) -> Any:
     """By expansion along rows, recursively."""
 
@@ -137,6 +146,8 @@ def cases() -> list[Case]:
     u = rng.random(1000)
     means = rng.uniform(0.1, 3.0, 1_000_000)
     a = rng.standard_normal((5, 5))
+    normals = rng.standard_normal((50, 100_000))
+    market = (100.0, 0.2, 0.05)
     return [
         Case("gradient descent on x**3", descend, (1.0,), (1.0, STEPS), (0,), STEPS),
         Case("rk4, 4 states", rk4, (s, 2.0), (s, 2.0, 100_000), (0, 1), 100_000),
@@ -144,8 +155,12 @@ def cases() -> list[Case]:
         Case("heat, 1000 cells", heat, (u, 0.2), (u, 0.2, 1000, 10_000), (0, 1), 10_000),
         Case("kepler, 1e6 elements", kepler, (means, 0.3), (means, 0.3, 1_000_000), (1,), 1),
         Case("escape time", escape, EDGE, (*EDGE, STEPS), (0, 1), STEPS),
+        Case(
+            "Monte Carlo, 1e5 paths", call_price, (*market, normals),
+            (*market, normals, 50, 100_000), (0, 1, 2), 50,
+        ),
         Case("determinant by minors", determinant, (a,), (a, 5), (0,), 1),
-    ]
+    ]  # fmt: skip
 
 
 def as_c(x: Any) -> Any:

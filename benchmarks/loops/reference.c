@@ -99,6 +99,17 @@ double escape(double a, double b, long n) {
     return x + y + k;
 }
 
+double call_price(double s0, double sigma, double rate, const double *z, long steps, long paths) {
+    double dt = 1.0 / steps, drift = (rate - 0.5 * sigma * sigma) * dt, spread = sigma * sqrt(dt);
+    double total = 0;
+    for (long p = 0; p < paths; p++) {
+        double x = s0;
+        for (long t = 0; t < steps; t++) x *= exp(drift + spread * z[t * paths + p]);
+        total += x > 100 ? x - 100 : 0;
+    }
+    return exp(-rate) * total / paths;
+}
+
 static double minors(const double *a, int size, int row, const int *columns, int n) {
     if (n == 1) return a[row * size + columns[0]];
     double total = 0;

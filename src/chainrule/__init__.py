@@ -40,6 +40,8 @@ from chainrule.algebra import (
     unvec,
     vec,
 )
+from chainrule.codegen.cache import get_cache_dir, set_cache_dir
+from chainrule.codegen.pool import get_num_threads, set_num_threads
 from chainrule.creation import (
     array,
     asarray,
@@ -59,6 +61,7 @@ from chainrule.creation import (
 )
 from chainrule.errors import (
     ArgumentError,
+    BoundsError,
     ChainruleError,
     DtypeError,
     GraphError,
@@ -459,10 +462,10 @@ from chainrule.version import (
 )
 
 __all__ = [
-    "ArgumentError", "ChainruleError", "DtypeError", "Exported", "GradientMismatch",
-    "GradientReport", "GraphError", "LoopError", "MatrixError", "MissingDerivative",
-    "MissingMachineCode", "NaNError", "ShapeError", "StructureError", "Tensor",
-    "TracedValueError", "__array_api_version__",
+    "ArgumentError", "BoundsError", "ChainruleError", "DtypeError", "Exported",
+    "GradientMismatch", "GradientReport", "GraphError", "LoopError", "MatrixError",
+    "MissingDerivative", "MissingMachineCode", "NaNError", "ShapeError", "StructureError",
+    "Tensor", "TracedValueError", "__array_api_version__",
     "__array_namespace_info__", "__version__", "abs", "acos", "acosh", "add", "algebra", "all",
     "amax", "amin", "angle", "any", "append", "apply_along_axis", "apply_over_axes", "arange",
     "argmax", "argmin", "argsort", "argwhere", "array", "array_split", "asarray", "asin", "asinh",
@@ -480,8 +483,9 @@ __all__ = [
     "flatten",
     "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor", "floor_divide",
     "fmax", "fmin", "fmod", "fori_loop", "frexp", "from_dlpack", "full", "full_like", "gcd",
-    "geomspace", "get_default_dtype", "grad", "gradient", "greater", "greater_equal", "hadamard",
-    "hadamard_div", "heaviside", "hessian", "histogram", "histogram_bin_edges", "hsplit",
+    "geomspace", "get_cache_dir", "get_default_dtype", "get_num_threads", "grad", "gradient",
+    "greater", "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "histogram",
+    "histogram_bin_edges", "hsplit",
     "hstack", "hvp", "hypot", "identity", "iinfo", "imag", "implicit", "inf", "inner", "insert",
     "int16", "int32", "int64", "int8", "interp", "intersect1d", "is_grad_enabled", "iscomplex",
     "isdtype", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "jacobian",
@@ -499,7 +503,8 @@ __all__ = [
     "pow", "power", "prod", "ptp", "put_along_axis", "quantile", "rad2deg", "radians", "random",
     "ravel", "real", "real_if_close", "reciprocal", "remainder", "repeat", "reshape", "resize",
     "result_type", "rint", "roll", "rollaxis", "roots", "rot90", "round", "scan", "scatter_add",
-    "searchsorted", "select", "set_default_dtype", "set_grad_enabled", "set_printoptions",
+    "searchsorted", "select", "set_cache_dir", "set_default_dtype", "set_grad_enabled",
+    "set_num_threads", "set_printoptions",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort",
     "sort_complex", "spacing", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
     "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",

@@ -52,6 +52,10 @@ class ArgumentError(ChainruleError, ValueError):
     """An argument of a transform that cannot be: a position that is not there, an unknown mode."""
 
 
+class BoundsError(ChainruleError, IndexError):
+    """Compiled code that reads or writes outside of its memory: a defect of the compiler."""
+
+
 class LoopError(ChainruleError, RuntimeError):
     """A loop that went on for longer than it was allowed to."""
 

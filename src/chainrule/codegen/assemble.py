@@ -11,13 +11,28 @@ It returns a Python integer: OK, or why not.
 
 from __future__ import annotations
 
+import ctypes
+from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from chainrule.codegen.bounds import VIOLATION, verify
 from chainrule.codegen.engine import host
-from chainrule.codegen.linkage import InProcess
-from chainrule.codegen.loops import Buffer, Kernel, Program, chopped, work
-from chainrule.codegen.steps import INTERRUPTED, LAYOUT, RunEmitter, Shared, aligned, on_stack
-from chainrule.codegen.text import Emitter, Module
+from chainrule.codegen.linkage import ADDRESSES, CONSTANT, Table
+from chainrule.codegen.loops import Buffer, Kernel, Program, work
+from chainrule.codegen.memory import ALIGNMENT
+from chainrule.codegen.reshape import chopped
+from chainrule.codegen.steps import (
+    INTERRUPTED,
+    LAYOUT,
+    OUT_OF_BOUNDS,
+    Shared,
+    StepsEmitter,
+    aligned,
+    on_stack,
+)
+from chainrule.codegen.text import Emitter
 
 DATA_AT: Final = 16
 """Bytes from the start of an array to the pointer to its data, or of a number to its value."""
@@ -27,6 +42,9 @@ FLAGS_AT: Final = 64
 
 PLAIN: Final = 0x101
 """Flags: contiguous in C's order, and aligned."""
+
+WRITEABLE: Final = 0x400
+"""Flag of what may be written."""
 
 LONG: Final = 800
 """A body without loops longer than this is cut."""
@@ -57,80 +75,151 @@ def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
     codes = {e.code for e in kernel.body() if e.op not in ("const", "load")}
     if codes != {"f8"}:  # the numbers passed on are of one dtype
         return [kernel]
-    from chainrule.codegen.values import Value
-
-    number = 1 + max(
-        [b.number for b in (*program.temporaries, *program.constants, *program.inputs)], default=0
-    )
-    number = max(number, 1 + max((b.number for b in program.outputs), default=0))
-    scratch = Buffer("temporary", "f8", 1, number, Value("scratch", None, (), {}))
-    program.temporaries.append(scratch)
+    scratch = program.scratch(np.dtype(float), "f8", 1)
     return chopped(kernel, scratch)
 
 
-def assemble(program: Program, linkage: InProcess) -> str:
-    """The module's text, for this machine."""
-    shared = Shared(host(), linkage)
-    RunEmitter(program, shared).write("run")
-    shared.module.functions += [_called(program, shared.module), _builtin(shared.module)]
-    return shared.module.text()
+@dataclass
+class Assembled:
+    """A module: its text, and what must be known besides."""
+
+    text: str
+    outside: list[str]
+    """Names of what its table of addresses is to hold."""
+    sites: list[str]
+    """What the accesses are that are checked, by their numbers."""
 
 
-def _called(program: Program, module: Module) -> str:
-    """The program as a function of an array of objects."""
-    e = Emitter(module)
-    e.label("entry")
-    pointers = []
-    for k, b in enumerate((*program.inputs, *program.outputs)):
-        pointers.append(_data(e, b, _object(e, k), checked=k < len(program.inputs)))
-    if not on_stack(program):
-        place = e.do(f"getelementptr i8, ptr {_object(e, len(pointers))}, i64 {DATA_AT}")
-        pointers.append(aligned(e, e.do(f"load ptr, ptr {place}")))
-    free = is_long(program)
-    if free:
-        module.declare("PyEval_SaveThread", "ptr", "")
-        module.declare("PyEval_RestoreThread", "void", "ptr")
-        state = e.do("call ptr @PyEval_SaveThread()")
-    code = e.do(f"call i32 @run({', '.join('ptr ' + p for p in pointers)})")
-    if free:
-        e.put(f"call void @PyEval_RestoreThread(ptr {state})")
-    e.put(f"ret i32 {code}")
-    return "\n".join(["define internal i32 @called(ptr %args) #0 {", *e.lines, "}"])
+def assemble(program: Program, check_bounds: bool = False) -> Assembled:
+    """The program as a module. Raises BoundsError if a check of bounds fails already."""
+    names = {b: f"{CONSTANT}{k}" for k, b in enumerate(constants(program))}
+    if check_bounds:
+        verify(program)
+    table = Table(names, unlocked=is_long(program))
+    shared = Shared(host(), table, check_bounds)
+    text = _Entry(program, shared, table).text()
+    return Assembled(text, list(table.places), shared.sites.list if shared.sites else [])
 
 
-def _object(e: Emitter, k: int) -> str:
-    place = e.do(f"getelementptr ptr, ptr %args, i64 {k}")
-    return e.do(f"load ptr, ptr {place}")
+def constants(program: Program) -> list[Buffer]:
+    """The constants of a program and its loops, in order."""
+    return [b for p in program.programs() for b in p.constants]
 
 
-def _data(e: Emitter, b: Buffer, name: str, checked: bool) -> str:
-    """Where the data of an object are; of inputs it is checked that they lie as they should."""
-    place = e.do(f"getelementptr i8, ptr {name}, i64 {DATA_AT}")
-    if checked and not b.value.shape:
-        return place
-    if checked:
+class _Entry(StepsEmitter):
+    """The function that is called."""
+
+    def __init__(self, program: Program, shared: Shared, table: Table) -> None:
+        super().__init__(program, shared)
+        self.table = table
+
+    def text(self) -> str:
+        """The module."""
+        self._prologue()
+        self.steps()
+        self._finish()
+        count = len(self.table.places)
+        self.module.definitions[ADDRESSES] = (
+            f"@{ADDRESSES} = global [{count} x ptr] zeroinitializer"
+        )
+        return self.module.text()
+
+    def _prologue(self) -> None:
+        e, p, names = self.e, self.program, self.names
+        e.label("entry")
+        taken = [p.inputs[j] for j in p.inplace.values()]
+        for b in p.inputs:
+            names[b] = self._data(b, f"%o{b.number}", PLAIN | WRITEABLE * (b in taken))
+        for b in taken:
+            self._alone(b)
+        for b in self._made():
+            array = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
+            names[b] = e.do(f"load ptr, ptr {array}")
+        self.begin_notes()
+        if on_stack(p):
+            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align {ALIGNMENT}")
+        else:
+            place = e.do(f"getelementptr i8, ptr %arena, i64 {DATA_AT}")
+            arena = aligned(e, e.do(f"load ptr, ptr {place}"))
+        self.place_temporaries(arena)
+
+    def _made(self) -> list[Buffer]:
+        """The outputs that are not written where an input lies."""
+        return [b for k, b in enumerate(self.program.outputs) if k not in self.program.inplace]
+
+    def _alone(self, b: Buffer) -> None:
+        """What is overwritten must not share memory with another input."""
+        e = self.e
+        start = e.do(f"ptrtoint ptr {self.names[b]} to i64")
+        for other in self.program.inputs:
+            if other is b or not other.value.shape:
+                continue
+            theirs = e.do(f"ptrtoint ptr {self.names[other]} to i64")
+            ends = e.do(f"add i64 {start}, {b.nbytes}"), e.do(f"add i64 {theirs}, {other.nbytes}")
+            before = e.do(f"icmp ule i64 {ends[0]}, {theirs}")
+            after = e.do(f"icmp ule i64 {ends[1]}, {start}")
+            self.unless(e.do(f"or i1 {before}, {after}"), str(LAYOUT))
+
+    def _data(self, b: Buffer, name: str, wanted: int) -> str:
+        e = self.e
+        place = e.do(f"getelementptr i8, ptr {name}, i64 {DATA_AT}")
+        if not b.value.shape:
+            return place
         flags = e.do(f"getelementptr i8, ptr {name}, i64 {FLAGS_AT}")
-        plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {PLAIN}")
-        good = e.do(f"icmp eq i32 {plain}, {PLAIN}")
-        number = len(e.lines)
-        e.put(f"br i1 {good}, label %go{number}, label %stop{number}")
-        e.label(f"stop{number}")
-        e.put(f"ret i32 {LAYOUT}")
-        e.label(f"go{number}")
-    return e.do(f"load ptr, ptr {place}")
+        plain = e.do(f"and i32 {e.do(f'load i32, ptr {flags}')}, {wanted}")
+        good = e.do(f"icmp eq i32 {plain}, {wanted}")
+        self.unless(good, str(LAYOUT))
+        return e.do(f"load ptr, ptr {place}")
+
+    def _finish(self) -> None:
+        e, p = self.e, self.program
+        code = self.noted()
+        if self.shared.sites is not None:
+            outside = e.do(f"icmp ne i64 {e.do(f'load i64, ptr @{VIOLATION}')}, 0")
+            bit = e.do(f"select i1 {outside}, i32 {OUT_OF_BOUNDS}, i32 0")
+            code = e.do(f"or i32 {code}, {bit}")
+        e.put(f"ret i32 {code}")
+        parameters = [f"ptr %o{b.number}" for b in p.inputs] + [
+            f"ptr %r{b.number}" for b in self._made()
+        ]
+        if not on_stack(p):
+            parameters.append("ptr %arena")
+        head = f"define internal i32 @run({', '.join(parameters)}) #0 {{"
+        self.module.functions.append("\n".join([head, *e.lines, "}"]))
+        self.module.functions.append(self._builtin(len(parameters)))
+
+    def _builtin(self, count: int) -> str:
+        """The entry in the form of Python's built-in functions."""
+        e = Emitter(self.module)
+        e.label("entry")
+        objects = []
+        for k in range(count):
+            place = e.do(f"getelementptr ptr, ptr %args, i64 {k}")
+            objects.append(f"ptr {e.do(f'load ptr, ptr {place}')}")
+        free = is_long(self.program)
+        if free:
+            self.module.declare("PyEval_SaveThread", "ptr", "")
+            self.module.declare("PyEval_RestoreThread", "void", "ptr")
+            state = e.do("call ptr @PyEval_SaveThread()")
+        code = e.do(f"call i32 @run({', '.join(objects)})")
+        if free:
+            e.put(f"call void @PyEval_RestoreThread(ptr {state})")
+        self.module.declare("PyLong_FromLong", "ptr", "i64")
+        e.put(f"br i1 {e.do(f'icmp eq i32 {code}, {INTERRUPTED}')}, label %raise, label %return")
+        e.label("raise")  # what a handler of a signal has raised
+        e.put("ret ptr null")
+        e.label("return")
+        result = e.do(f"call ptr @PyLong_FromLong(i64 {e.do(f'zext i32 {code} to i64')})")
+        e.put(f"ret ptr {result}")
+        head = "define ptr @entry(ptr %self, ptr %args, i64 %count) #0 {"
+        return "\n".join([head, *e.lines, "}"])
 
 
-def _builtin(module: Module) -> str:
-    """The entry in the form of Python's built-in functions."""
-    e = Emitter(module)
-    e.label("entry")
-    code = e.do("call i32 @called(ptr %args)")
-    module.declare("PyLong_FromLong", "ptr", "i64")
-    e.put(f"br i1 {e.do(f'icmp eq i32 {code}, {INTERRUPTED}')}, label %raise, label %return")
-    e.label("raise")  # what a handler of a signal has raised
-    e.put("ret ptr null")
-    e.label("return")
-    result = e.do(f"call ptr @PyLong_FromLong(i64 {e.do(f'zext i32 {code} to i64')})")
-    e.put(f"ret ptr {result}")
-    head = "define ptr @entry(ptr %self, ptr %args, i64 %count) #0 {"
-    return "\n".join([head, *e.lines, "}"])
+def address_of(array: Any) -> int:
+    """Where an array's data are."""
+    return int(array.__array_interface__["data"][0])
+
+
+def callback_type() -> Any:
+    """The C type of the function that runs a callback."""
+    return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_void_p)

@@ -1,12 +1,15 @@
-"""What one turn of a loop hands to the next."""
+"""What one turn of a loop hands to the next, and where it lies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chainrule.codegen.loops import Buffer, Program
-from chainrule.codegen.poll import Poll
+
+if TYPE_CHECKING:
+    from chainrule.codegen.poll import Poll
+    from chainrule.codegen.turns import Turns
 
 SMALL: Final = 512
 """Bytes of an array that gets a slot on the stack."""
@@ -21,7 +24,7 @@ class Carry:
     """What one turn hands to the next: small parts in two slots, large ones in two places."""
 
     def __init__(
-        self, turns: Any, buffers: Sequence[Buffer], begin: Sequence[str],
+        self, turns: Turns, buffers: Sequence[Buffer], begin: Sequence[str],
         result: Sequence[str], other: Sequence[str], body: Program,
     ) -> None:  # fmt: skip
         self.turns, self.e = turns, turns.e

@@ -51,6 +51,15 @@ def _same(v: Value, index: Index, scope: Any) -> Expr:
     return scope.at(v.args[0], index)
 
 
+def _expected(v: Value, index: Index, scope: Any) -> Expr:
+    """The first operand; a doubt is noted where the second does not hold."""
+    x, holds = v.args
+    condition = scope.at(holds, stretched(index, holds.shape))
+    if condition.op != "const" and condition not in scope.doubts:
+        scope.doubts.append(condition)
+    return scope.at(x, stretched(index, x.shape))
+
+
 def reduction_dtype(v: Value) -> str:
     """The dtype a reduction accumulates in."""
     return "b1" if v.op in ("any", "all") else v.code
@@ -123,6 +132,7 @@ DEFINE: Final[dict[str, Callable[[Value, Index, Any], Expr]]] = {
     "astype": _cast,
     "conj": _same,
     "output": _same,
+    "expected": _expected,
     "matmul": _matmul,
     "strong_matmul": _matmul,
 }

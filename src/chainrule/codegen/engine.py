@@ -1,12 +1,14 @@
-"""LLVM at work: text to machine code, in memory or as an object file.
+"""LLVM at work: text to machine code, in memory or in an object file.
 
 llvmlite is imported here, when it is first needed.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +16,15 @@ from chainrule.errors import ArgumentError, at, user_line
 
 _lock = threading.Lock()
 """LLVM's parser and code generator are used by one thread at a time."""
+
+
+def available() -> bool:
+    """Whether llvmlite is there."""
+    try:
+        import llvmlite.binding
+    except ImportError:
+        return False
+    return llvmlite.binding is not None
 
 
 @dataclass(frozen=True)
@@ -27,15 +38,6 @@ class Target:
     """Bytes of its widest vectors."""
     fma: bool
     """Whether it multiplies and adds in one instruction."""
-
-
-def available() -> bool:
-    """Whether llvmlite is there."""
-    try:
-        import llvmlite.binding
-    except ImportError:
-        return False
-    return llvmlite.binding is not None
 
 
 @functools.lru_cache(maxsize=1)
@@ -80,9 +82,45 @@ def target(cpu: str) -> Target:
     raise ArgumentError(f"cpu={cpu!r} is none of {', '.join(map(repr, known))}" + at(user_line()))
 
 
-def _parsed(llvm: Any, text: str, machine: Any, promote: bool) -> Any:
-    """A module of LLVM, with its small functions inlined."""
+def vector_bytes() -> int:
+    """Bytes of the widest vectors of this processor."""
+    return host().vector_bytes
+
+
+def has_fma() -> bool:
+    """Whether this processor multiplies and adds in one instruction."""
+    return host().fma
+
+
+@functools.lru_cache(maxsize=1)
+def registers() -> int:
+    """How many vector registers this processor has."""
+    features = _setup().get_host_cpu_features()
+    return 32 if features.get("avx512f") or features.get("neon") else 16
+
+
+def version() -> str:
+    """What decides, besides a module's text, which machine code comes of it."""
+    import llvmlite
+
+    here = host()
+    return f"{llvmlite.__version__} {_setup().llvm_version_info} {here.cpu} {here.features}"
+
+
+def _machine(target: Target | None, opt: int = 2) -> Any:
+    """LLVM's code generator for this process, or for object files that are linked anywhere."""
+    made, own = _setup().Target.from_default_triple(), target or host()
+    how: dict[str, Any] = (
+        {"jit": True} if target is None else {"reloc": "pic", "codemodel": "default"}
+    )
+    return made.create_target_machine(cpu=own.cpu, features=own.features, opt=opt, **how)
+
+
+def _compiled(text: str, opt: int, promote: bool, target: Target | None = None) -> tuple[Any, Any]:
+    """The module of a text, optimized, and the machine it is for."""
+    llvm = _setup()
     module = llvm.parse_assembly(text)
+    machine = _machine(target, opt)
     if "alwaysinline" in text:
         options = llvm.create_pipeline_tuning_options(speed_level=1)
         passes = llvm.create_pass_builder(machine, options)
@@ -93,38 +131,49 @@ def _parsed(llvm: Any, text: str, machine: Any, promote: bool) -> Any:
             manager.add_instruction_combine_pass()
             manager.add_simplify_cfg_pass()
         manager.run(module, passes)
-    return module
+    return module, machine
 
 
-def object_code(text: str, target: Target, opt: int = 2, promote: bool = False) -> bytes:
-    """An object file, which may be linked anywhere (position-independent code)."""
-    llvm = _setup()
+def object_code(
+    text: str, opt: int = 2, promote: bool = False, target: Target | None = None
+) -> bytes:
+    """The machine code of a module, as an object file: for this process, or if a target is given,
+    to be linked into any program.
+
+    If `promote`, memory on the stack that nothing else sees is kept in registers.
+    """
     with _lock:
-        machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=target.cpu, features=target.features, opt=opt, reloc="pic", codemodel="default"
-        )
-        return bytes(machine.emit_object(_parsed(llvm, text, machine, promote)))
+        module, machine = _compiled(text, opt, promote, target)
+        return bytes(machine.emit_object(module))
+
+
+def assembly(text: str, opt: int = 2, promote: bool = False) -> str:
+    """The machine code of a module as the assembler writes it."""
+    with _lock:
+        module, machine = _compiled(text, opt, promote)
+        return str(machine.emit_assembly(module))
 
 
 class Machine:
     """Machine code in memory, as long as this object lives."""
 
-    def __init__(self, text: str, opt: int = 2, promote: bool = False) -> None:
-        """If `promote`, memory on the stack that nothing else sees is kept in registers."""
-        llvm, here = _setup(), host()
+    def __init__(self, code: bytes) -> None:
+        """`code` is an object file."""
+        llvm = _setup()
         with _lock:
-            self._machine = llvm.Target.from_default_triple().create_target_machine(
-                cpu=here.cpu, features=here.features, opt=opt, jit=True
-            )
-            self.module = _parsed(llvm, text, self._machine, promote)
-            self._engine = llvm.create_mcjit_compiler(self.module, self._machine)
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(None))
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
 
     def address(self, name: str) -> int:
         """The address of a function."""
         return int(self._engine.get_function_address(name))
 
-    def assembly(self) -> str:
-        """The machine code as the assembler writes it."""
-        with _lock:
-            return str(self._machine.emit_assembly(self.module))
+    def place(self, name: str) -> int:
+        """The address of a variable."""
+        return int(self._engine.get_global_value_address(name))
+
+    def fill(self, name: str, addresses: Sequence[int]) -> None:
+        """Write addresses into a table of the module."""
+        if addresses:
+            (ctypes.c_void_p * len(addresses)).from_address(self.place(name))[:] = list(addresses)

@@ -11,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chainrule.codegen.doubt import check
 from chainrule.codegen.engine import Target
 from chainrule.codegen.linkage import InObject
-from chainrule.codegen.loops import Product, Program
+from chainrule.codegen.loops import Product, Program, Step
 from chainrule.codegen.memory import ALIGNMENT
 from chainrule.codegen.products import as_loops
 from chainrule.codegen.steps import (
     DOUBT,
     NO_MEMORY,
     OUT_OF_RANGE,
-    RunEmitter,
     Shared,
+    StepsEmitter,
     aligned,
     on_stack,
 )
@@ -61,10 +62,20 @@ class Function:
         return any(p.doubt in s.writes() for p in self.plain.programs() for s in p.steps)
 
 
-def without_blas(program: Program) -> None:
-    """Write all matrix products out as loops."""
+def prepare(program: Program, blas: bool) -> None:
+    """Have a program call nothing but what an object file can: of BLAS what Fortran declares, or
+    nothing. Whether a result of BLAS is NaN is asked afterwards.
+    """
     for p in program.programs():
-        p.steps = [as_loops(s) if isinstance(s, Product) else s for s in p.steps]
+        steps: list[Step] = []
+        for s in p.steps:
+            if not isinstance(s, Product):
+                steps.append(s)
+                continue
+            steps.append(s if blas else as_loops(s))
+            if s.doubt is not None:
+                steps.append(check(s.c.buffer, s.doubt, s.level))
+        p.steps = steps
 
 
 def routines(functions: Sequence[Function]) -> bool:
@@ -79,6 +90,32 @@ def module_of(functions: Sequence[Function], target: Target) -> Module:
     for f in functions:
         shared.module.functions.append(_function(f, shared))
     return shared.module
+
+
+class RunEmitter(StepsEmitter):
+    """A whole program as a function of pointers: inputs, outputs, and the arena if it has one that
+    is too large for the stack. It returns OK, or why not.
+    """
+
+    def write(self, name: str) -> None:
+        """Append the function to the module."""
+        e, p = self.e, self.program
+        e.label("entry")
+        pointers = []
+        for k, b in enumerate((*p.inputs, *p.outputs)):
+            self.names[b] = f"%p{k}"
+            pointers.append(f"ptr %p{k}")
+        self.begin_notes()
+        arena = "%arena"
+        if on_stack(p):
+            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align {ALIGNMENT}")
+        else:
+            pointers.append("ptr %arena")
+        self.place_temporaries(arena)
+        self.steps()
+        e.put(f"ret i32 {self.noted()}")
+        head = f"define internal i32 @{name}({', '.join(pointers)}) #0 {{"
+        self.module.functions.append("\n".join([head, *e.lines, "}"]))
 
 
 # --- the functions themselves ---------------------------------------------------------------------

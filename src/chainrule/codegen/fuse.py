@@ -20,14 +20,17 @@ from chainrule.codegen.expression import Expr
 from chainrule.codegen.index import Affine, unravel
 from chainrule.codegen.scalars import EMIT, EXPENSIVE
 from chainrule.codegen.scope import Memory, Scope, loop_index
-from chainrule.codegen.values import Value, Values
+from chainrule.codegen.values import CODES, Value, Values, code_of
 from chainrule.codegen.views import Index, Unresolved
 from chainrule.graph.graph import has_effect
 
 WRITTEN_OUT: Final = 36
-"""Arrays of at most this many elements are computed element by element, without loops."""
+"""Arrays of at most this many elements are computed element by element, without loops ..."""
 
-TRAILING: Final = 64
+VECTOR: Final = 8
+"""... unless their last axis is as long as this: then a loop along it runs in vectors."""
+
+TRAILING: Final = 96
 """Trailing axes of at most so many elements together are written out in a loop's body ..."""
 
 AXIS: Final = 16
@@ -43,7 +46,7 @@ PRODUCT: Final = 256
 def split(shape: Sequence[int]) -> int:
     """How many leading axes of a shape are loops."""
     total = math.prod(shape)
-    if total <= WRITTEN_OUT:
+    if total <= WRITTEN_OUT and (not shape or shape[-1] < VECTOR):
         return 0
     p, trailing = len(shape), 1
     while p > 1 and shape[p - 1] <= AXIS and trailing * shape[p - 1] <= TRAILING:
@@ -55,6 +58,33 @@ def split(shape: Sequence[int]) -> int:
 def loops_of(shape: Sequence[int], axes: int) -> tuple[int, ...]:
     """Extents of the loops over the first axes of a shape."""
     return tuple([n for n in shape[:axes] if n != 1])
+
+
+LOOPS: Final = {
+    "cond": ("branches",),
+    "while_loop": ("cond", "body"),
+    "while_back": ("cond", "body", "back"),
+    "scan": ("body",),
+}
+"""Rows that hold graphs, and the parameters in which they do."""
+
+
+def is_native_loop(v: Value) -> bool:
+    """Whether a loop's operands and results have dtypes of machine code, and elements."""
+    return (
+        v.op in LOOPS
+        and all(a.native and a.size for a in v.args)
+        and all(code_of(s.dtype) in CODES and s.size for s in v.const)
+    )
+
+
+def same_memory(a: Value) -> Value:
+    """The value whose memory holds an operand of a loop, in the same order: a loop asks for no
+    shape.
+    """
+    while a.op == "reshape" and a.params.get("order", "C") == "C":
+        a = a.args[0]
+    return a
 
 
 class Unit:
@@ -202,15 +232,25 @@ class Fusion:
         self._add(unit, stored=v in self.forced, probed=True)
 
     def _is_cheap(self, v: Value, unit: Unit) -> bool:
-        """Whether a value is better computed where it is read than kept: it costs little."""
-        if v.op in EXPENSIVE or v.op not in EMIT or not unit.extents or v in self.forced:
+        """Whether a value is better computed where it is read than kept: it costs little, and is
+        made of one or two arrays that are in memory anyway, and of single numbers.
+        """
+        if v.op in EXPENSIVE or not (v.op in EMIT or v.op == "astype"):
             return False
-        if v in self.values.outputs or len(unit.bases) > 2:
+        if not unit.extents or v in self.forced:
             return False
-        if not all(self.kind[b] == "given" for b, _ in unit.bases):
+        if v in self.values.outputs or sum(b.size > 1 for b, _ in unit.bases) > 2:
+            return False
+        later = [b for b, _ in unit.bases if self.kind[b] != "given"]
+        if sum(b.size > 1 for b in later) > 1 or not self._are_kept(later, unit):
             return False
         self.cost[v] = 1 + sum(self.cost.get(a, 0) for a in v.args)
         return self.cost[v] <= 2 and v.size > WRITTEN_OUT
+
+    def _are_kept(self, bases: Sequence[Value], unit: Unit) -> bool:
+        """Whether values are in memory before a unit can begin, as it waits for another one."""
+        level = self._earliest(unit)
+        return all(self.level[b] < level for b in bases)
 
     def force(self, v: Value) -> None:
         """Have a value in memory that would be followed to its operands."""
@@ -316,6 +356,10 @@ class Fusion:
             from chainrule.codegen.products import base_of
 
             base = base_of(v, k, self)
+        elif is_native_loop(v):
+            base = same_memory(a)
+            if base.op == "const":
+                return 0
         if not self.is_base(base):
             self.force(base)
         self.stored.add(base)

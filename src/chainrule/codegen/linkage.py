@@ -1,58 +1,73 @@
-"""How machine code reaches what is not its own: constants, BLAS, and Python.
+"""How machine code reaches what is not its own: constants, BLAS, Python, other threads.
 
-Code in memory (`InProcess`) knows the addresses of this process. An object file (`InObject`) holds
-its constants itself, names what the linker is to find, and cannot call Python.
+Code for a process (`Table`) reads addresses from a table, which whoever loads it fills in, so that
+it is the same in every process. An object file (`InObject`) holds its constants, names what the
+linker is to find, and cannot call Python.
 """
 
 from __future__ import annotations
 
-import ctypes
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
-from chainrule.codegen import blas
 from chainrule.codegen.loops import Buffer
-from chainrule.codegen.text import Module
+from chainrule.codegen.text import Emitter, Module
+
+ADDRESSES: Final = "addresses"
+"""The table of what a module takes from outside."""
+
+CALLBACK: Final = "callback"
+"""The function that runs an operation by NumPy."""
+
+BLAS: Final = "blas."
+"""A routine of BLAS: `blas.dgemv`."""
+
+GEMM: Final = "gemm."
+"""The matrix product of a dtype (`codegen.gemm`): `gemm.f8`."""
+
+CONSTANT: Final = "constant."
+"""The memory of a constant: `constant.0`."""
+
+PARALLEL: Final = "pool.parallel"
+"""The function that has threads share a loop (`codegen.pool`)."""
 
 
 class Linkage(Protocol):
-    """Pointers, as LLVM writes constants."""
+    """Pointers to what is outside."""
 
-    def constant(self, b: Buffer, module: Module) -> str:
+    gemm: bool
+    """Whether there is a matrix product of our own."""
+
+    def outside(self, name: str, e: Emitter) -> str:
+        """The pointer to what a name stands for."""
+
+    def constant(self, b: Buffer, e: Emitter) -> str:
         """Where a constant is."""
-
-    def routine(self, name: str, module: Module) -> str:
-        """A routine of BLAS, in its Fortran convention."""
-
-    def callback(self) -> str:
-        """The function that runs a row by NumPy."""
 
     def poll(self, module: Module) -> str | None:
         """A function that asks whether the user wants the program to stop: not 0 if so."""
 
 
-class InProcess:
-    """Addresses of this process. The arrays live as long as the code does."""
+class Table:
+    """A table of addresses in the module."""
 
-    def __init__(self, callback: int, unlocked: bool) -> None:
-        """If `unlocked`, the code runs without Python's lock (the GIL)."""
-        self._callback, self._unlocked = callback, unlocked
-        self.arrays: dict[Buffer, Any] = {}
+    gemm = True
 
-    def constant(self, b: Buffer, module: Module) -> str:
-        """The address of an array, which this object keeps."""
-        if b not in self.arrays:
-            self.arrays[b] = np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
-        return _pointer(address_of(self.arrays[b]))
+    def __init__(self, constants: dict[Buffer, str], unlocked: bool) -> None:
+        """`constants` are named; if `unlocked`, the code runs without Python's lock (the GIL)."""
+        self._constants, self._unlocked = constants, unlocked
+        self.places: dict[str, int] = {}
+        """Of each name, its place in the table."""
 
-    def routine(self, name: str, module: Module) -> str:
-        """The address of SciPy's."""
-        return _pointer(blas.address(name))
+    def outside(self, name: str, e: Emitter) -> str:
+        """What is read from the table."""
+        place = self.places.setdefault(name, len(self.places))
+        return e.do(f"load ptr, ptr getelementptr (ptr, ptr @{ADDRESSES}, i64 {place})")
 
-    def callback(self) -> str:
-        """The address of a ctypes function."""
-        return _pointer(self._callback)
+    def constant(self, b: Buffer, e: Emitter) -> str:
+        """A constant is outside, as all else."""
+        return self.outside(self._constants[b], e)
 
     def poll(self, module: Module) -> str:
         """Runs what Python has put off until now: handlers of signals, in the main thread. One
@@ -78,29 +93,29 @@ class InProcess:
 class InObject:
     """Symbols of an object file."""
 
+    gemm = False
+
     def __init__(self) -> None:
         self._symbols: dict[Buffer, str] = {}
 
-    def constant(self, b: Buffer, module: Module) -> str:
+    def outside(self, name: str, e: Emitter) -> str:
+        """The symbol of a routine of BLAS: `dgemm_`. There is nothing else."""
+        kind, _, routine = name.partition(".")
+        assert kind + "." == BLAS, f"{name} is not for an object file"
+        symbol = f"{routine}_"
+        e.module.declare(symbol, "void", "...")
+        return f"@{symbol}"
+
+    def constant(self, b: Buffer, e: Emitter) -> str:
         """Bytes that the object holds."""
         if b not in self._symbols:
             data = np.ascontiguousarray(b.value.const, dtype=b.value.dtype).tobytes()
             name = self._symbols[b] = f"constant.{len(self._symbols)}"
             text = "".join([_BYTES[k] for k in data])
-            module.definitions[name] = (
+            e.module.definitions[name] = (
                 f'@{name} = private constant [{len(data)} x i8] c"{text}", align 64'
             )
         return f"@{self._symbols[b]}"
-
-    def routine(self, name: str, module: Module) -> str:
-        """The symbol of a BLAS library: `dgemm_`."""
-        symbol = f"{name}_"
-        module.declare(symbol, "void", "...")
-        return f"@{symbol}"
-
-    def callback(self) -> str:
-        """There is no Python."""
-        raise AssertionError("a program with callbacks is not for an object file")
 
     def poll(self, module: Module) -> None:
         """Nobody asks."""
@@ -126,17 +141,3 @@ _UNLOCKED: Final = (
 )
 
 _BYTES: Final = [f"\\{k:02X}" for k in range(256)]
-
-
-def _pointer(address: int) -> str:
-    return f"inttoptr (i64 {address} to ptr)"
-
-
-def address_of(array: Any) -> int:
-    """Where an array's data are."""
-    return int(array.__array_interface__["data"][0])
-
-
-def callback_type() -> Any:
-    """The C type of the function that runs a callback."""
-    return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_void_p)

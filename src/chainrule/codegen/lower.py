@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -12,27 +12,19 @@ from chainrule.codegen import views
 from chainrule.codegen.define import OPERATION, REDUCTIONS, combined, reduction_dtype
 from chainrule.codegen.doubt import check, plain
 from chainrule.codegen.expression import Expr
-from chainrule.codegen.fuse import Fusion, Unit, aligned
+from chainrule.codegen.fuse import LOOPS, Fusion, Unit, aligned, is_native_loop, same_memory
 from chainrule.codegen.index import Coordinate, flat, plus, strides_of, times
-from chainrule.codegen.loops import (
-    Buffer,
-    Callback,
-    Kernel,
-    Loop,
-    Product,
-    Program,
-    Step,
-    Store,
-    collapse,
-    interchange,
-)
+from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Product, Program, Step, Store
 from chainrule.codegen.memory import plan
+from chainrule.codegen.merging import merged
 from chainrule.codegen.nests import finish, nested
+from chainrule.codegen.packing import packed
 from chainrule.codegen.products import as_loops, product
+from chainrule.codegen.reshape import collapse, interchange
 from chainrule.codegen.reuse import work_in_place
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
-from chainrule.codegen.values import CODES, Value, Values, code_of
+from chainrule.codegen.values import Value, Values
 from chainrule.codegen.views import Index, Unresolved
 from chainrule.graph.graph import Graph
 from chainrule.ops.identities import NOTHING
@@ -73,7 +65,10 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
     steps: list[Step] = [_call(v, fusion, memory) for v in fusion.calls]
     for v, step in zip(fusion.calls, list(steps), strict=True):
         if v.op == "strong_matmul" and isinstance(step, Product):
-            steps.append(check(memory.buffers[v], memory.doubt, step.level))
+            if step.is_vector:
+                steps.append(check(memory.buffers[v], memory.doubt, step.level))
+            else:
+                step.doubt = memory.doubt
     whole: dict[Kernel, Kernel] = {}
     groups: dict[tuple[int, tuple[int, ...]], list[Unit]] = {}
     for unit in fusion.units:
@@ -92,6 +87,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
     steps.sort(key=lambda s: s.level)
     steps = nested(steps, whole)
     finish(steps)
+    steps = packed(merged(steps), memory)
     buffers = list(memory.buffers.values())
     return Program(
         steps,
@@ -106,7 +102,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
 
 def _adds(s: Store) -> bool:
     """Whether a store adds to what an earlier step has put in place: it cannot be done twice."""
-    return s.how != "=" and s.start is None and s.buffer.kind != "status"
+    return s.how != "=" and s.start is None and not s.buffer.is_note
 
 
 def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
@@ -115,19 +111,10 @@ def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
         strong = fusion.careful and v.op == "strong_matmul"
         return as_loops(found, strong=True) if strong else found
     results = _results(v, fusion, memory)
-    if v.op in LOOPS and _is_native_loop(v):
+    if is_native_loop(v):
         return _loop(v, results, fusion, memory)
     arguments = [a.const if a.op == "const" else memory.buffers[a] for a in v.args]
     return Callback(v, arguments, results, fusion.level[v])
-
-
-LOOPS: Final = {
-    "cond": ("branches",),
-    "while_loop": ("cond", "body"),
-    "while_back": ("cond", "body", "back"),
-    "scan": ("body",),
-}
-"""Rows that hold graphs, and the parameters in which they do."""
 
 
 def _graphs(v: Value) -> list[Graph]:
@@ -136,13 +123,6 @@ def _graphs(v: Value) -> list[Graph]:
         p = v.params[name]
         found.extend([p] if isinstance(p, Graph) else p)
     return found
-
-
-def _is_native_loop(v: Value) -> bool:
-    """Whether a loop's operands and results have dtypes of machine code, and elements."""
-    return all(a.native and a.size for a in v.args) and all(
-        code_of(s.dtype) in CODES and s.size for s in v.const
-    )
 
 
 def plan_all(program: Program) -> None:
@@ -167,7 +147,7 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         work_in_place(bodies[2], [(start + k, k) for k in range(len(v.const))])
     for body in bodies if v.op != "cond" else ():
         plan_all(body)
-    arguments = [memory.of(a) for a in v.args]
+    arguments = [memory.of(same_memory(a)) for a in v.args]
     nothing = np.dtype(np.uint8)
     space = max((max(b.arena, 64) for b in bodies), default=64)
 
@@ -176,7 +156,10 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
 
     p = v.params
     carry = 0 if v.op == "cond" else counts[1] if v.op == "scan" else len(results)
-    following = [scratch(b.value.shape, b.value.dtype) for b in results[:carry]]
+    following = [
+        scratch((1,) if k in bodies[-1].inplace else b.value.shape, b.value.dtype)
+        for k, b in enumerate(results[:carry])
+    ]
     holds, states = None, []
     if v.op in ("while_loop", "while_back"):
         out = bodies[0].outputs[0].value
@@ -244,9 +227,10 @@ def _kernel(units: list[Unit], memory: Memory, fusion: Fusion) -> Kernel:
             store = _store(unit, index, scope, memory)
             if store is not None:
                 stores.append(store)
-    for holds in scope.checks:
-        wrong = scope.expressions.apply("logical_not", (holds,), "b1")
-        stores.append(Store(memory.status, 0, wrong, "logical_or"))
+    for conditions, note in ((scope.checks, memory.status), (scope.doubts, memory.doubt)):
+        for holds in conditions:
+            wrong = scope.expressions.apply("logical_not", (holds,), "b1")
+            stores.append(Store(note, 0, wrong, "logical_or"))
     return interchange(Kernel(extents, stores))
 
 

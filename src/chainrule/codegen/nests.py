@@ -12,16 +12,8 @@ from typing import Any, Final
 
 from chainrule.codegen.expression import gathered
 from chainrule.codegen.index import Affine, Coordinate, affine, bounds
-from chainrule.codegen.loops import (
-    Buffer,
-    Kernel,
-    Nest,
-    Step,
-    Store,
-    collapse_inside,
-    moved,
-    positions_by_buffer,
-)
+from chainrule.codegen.loops import Buffer, Kernel, Nest, Step, Store, positions_by_buffer
+from chainrule.codegen.reshape import collapse_inside, moved
 
 ROWS: Final = 4
 """Fewer rows are not worth a loop of their own."""
@@ -70,7 +62,7 @@ def _grown(
             group.append((step, whole[step]))
         else:
             others.append(step)
-            later.update(b for b in step.writes() if b.kind != "status")
+            later.update(b for b in step.writes() if not b.is_note)
     return group, others
 
 
@@ -84,7 +76,7 @@ def _joins(kernel: Kernel, group: list[Kernel]) -> bool:
     for other in group:
         theirs = positions_by_buffer(other)
         for b in other.writes():
-            if b.kind == "status" or b not in touched:
+            if b.is_note or b not in touched:
                 continue
             shared = True
             if _row(theirs[b], other) is None or _row(theirs[b], other) != _row(touched[b], kernel):
@@ -100,14 +92,14 @@ def _row(positions: Sequence[Coordinate], kernel: Kernel) -> int | None:
             return None
         terms = dict(p.terms)
         step = terms.pop(0, 0)
-        reach = bounds(affine(p.const, terms), _Extents(kernel))
+        reach = bounds(affine(p.const, terms), Loops(kernel))
         if step < 1 or reach is None or reach[0] < 0 or reach[1] >= step:
             return None
         steps.add(step)
     return steps.pop() if len(steps) == 1 else None
 
 
-class _Extents:
+class Loops:
     """What `bounds` asks for."""
 
     def __init__(self, kernel: Kernel) -> None:

@@ -129,6 +129,16 @@ def _concat(v: Value) -> Placing | None:
     return Placing(None, pieces, whole=True)
 
 
+def _tiles(v: Value) -> Placing:
+    pieces = []
+    for x, start in zip(v.args, v.params["starts"], strict=True):
+        index = tuple([slice(a, a + n) for a, n in zip(start, x.shape, strict=True)])
+        piece = _at_slices(x, index, v.shape)
+        assert piece is not None
+        pieces.append(piece)
+    return Placing(None, pieces, whole=True)
+
+
 def _stack(v: Value) -> Placing:
     axis = v.params["axis"] % v.ndim
     pieces = []
@@ -282,6 +292,7 @@ def _at_traced(v: Value) -> Placing | None:
 
 _RULES: dict[str, Callable[[Value], Placing | None]] = {
     "concat": _concat,
+    "tiles": _tiles,
     "stack": _stack,
     "put": lambda v: _put(v) or _put_array(v),
     "set_item": _set_item,

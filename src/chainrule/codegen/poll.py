@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from chainrule.codegen.loops import work
 
-INTERRUPTED: Final = 32
+INTERRUPTED: Final = 64
 """The user wants no more: an exception of Python's is set."""
 
 PATIENCE: Final = 1 << 18

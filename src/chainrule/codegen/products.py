@@ -10,7 +10,8 @@ from typing import Any
 from chainrule.codegen import views
 from chainrule.codegen.expression import Expressions
 from chainrule.codegen.index import Affine, Coordinate, affine, variable
-from chainrule.codegen.loops import Access, Kernel, Product, Store, interchange
+from chainrule.codegen.loops import Access, Kernel, Product, Store
+from chainrule.codegen.reshape import interchange
 from chainrule.codegen.scope import Memory, Scope, position_of
 from chainrule.codegen.values import Value
 from chainrule.codegen.views import Index, Unresolved, stretched

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.codegen import placing, views
 from chainrule.codegen.define import DEFINE, is_defined
 from chainrule.codegen.expression import Expr, Expressions
-from chainrule.codegen.index import Affine, Coordinate, flat, unravel
+from chainrule.codegen.index import Affine, Coordinate, flat, plus, times, unravel
 from chainrule.codegen.loops import Buffer
 from chainrule.codegen.values import Value, number_of
 from chainrule.codegen.views import Index
@@ -31,6 +31,7 @@ class Memory:
         self._placings: dict[Value, Any] = {}
         self._compact: dict[Value, Value] = {}
         self._uniform: dict[Value, Any] = {}
+        self._progressions: dict[Value, tuple[int, int] | None] = {}
 
     def new(self, kind: str, v: Value) -> Buffer:
         """A buffer for a value."""
@@ -84,6 +85,17 @@ class Memory:
             self._placings[v] = placing.placing(v)
         return self._placings[v]
 
+    def progression(self, v: Value) -> tuple[int, int] | None:
+        """First integer and step of a constant whose elements are in equal steps, or None."""
+        if v not in self._progressions:
+            self._progressions[v] = None
+            elements = np.ravel(v.const)
+            if v.code == "i8" and v.size > 1:
+                first, step = int(elements[0]), int(elements[1]) - int(elements[0])
+                if (elements == first + step * np.arange(v.size)).all():
+                    self._progressions[v] = first, step
+        return self._progressions[v]
+
     def uniform(self, v: Value) -> Any:
         """The one number of a constant, or None."""
         if v not in self._uniform:
@@ -100,6 +112,9 @@ class Scope:
         self.expressions = Expressions()
         self.ranges: dict[Expr, int] = {}
         self.checks: list[Expr] = []
+        """What must hold: an index is in range."""
+        self.doubts: list[Expr] = []
+        """What is expected to hold (`ops.expected`)."""
         self._known: dict[tuple[Value, Index], Expr] = {}
         self.table, self.constant = memory.table, memory.constant
         self.placing = memory.placing
@@ -156,6 +171,9 @@ class Scope:
         number = self.memory.uniform(v)
         if number is not None:
             return self.expressions.const(number, v.code)
+        steps = self.memory.progression(v)
+        if steps is not None:
+            return self.expressions.index(plus(times(position_of(index, v), steps[1]), steps[0]))
         buffer = self.memory.of(v)
         return self.expressions.load(buffer, position_of(index, v), v.code)
 

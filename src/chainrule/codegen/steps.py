@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from chainrule.codegen import gemm
+from chainrule.codegen.back import NO_MEMORY as NO_MEMORY
+from chainrule.codegen.bounds import Sites
 from chainrule.codegen.carry import is_small
 from chainrule.codegen.emit import KernelEmitter, write_nest
 from chainrule.codegen.engine import Target
 from chainrule.codegen.index import Affine, Coordinate
-from chainrule.codegen.linkage import Linkage
+from chainrule.codegen.linkage import BLAS, CALLBACK, GEMM, PARALLEL, Linkage
 from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
 from chainrule.codegen.memory import ALIGNMENT
 from chainrule.codegen.poll import INTERRUPTED as INTERRUPTED
 from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar_type
-from chainrule.codegen.there_and_back import NO_MEMORY as NO_MEMORY
 from chainrule.codegen.turns import TOO_LONG as TOO_LONG
 from chainrule.codegen.turns import Turns, inlined
 from chainrule.graph.graph import EFFECT
+
+ON_STACK: Final = 16384
+"""An arena of at most so many bytes lies on the stack."""
 
 OK: Final = 0
 OUT_OF_RANGE: Final = 1
@@ -30,16 +35,16 @@ LAYOUT: Final = 3
 """An input is not contiguous or not aligned: nothing was done."""
 DOUBT: Final = 4
 """There may have been a product of zero and infinity: run the careful program (a bit)."""
-
-ON_STACK: Final = 16384
-"""An arena of at most so many bytes lies on the stack."""
+OUT_OF_BOUNDS: Final = 32
+"""Compiled code left its memory (`codegen.bounds`; a bit)."""
 
 
 class Shared:
     """What all functions of a module have in common."""
 
-    def __init__(self, target: Target, linkage: Linkage) -> None:
+    def __init__(self, target: Target, linkage: Linkage, check_bounds: bool = False) -> None:
         self.module = Module(target.fma)
+        self.sites = Sites(self.module) if check_bounds else None
         self.vector_bytes, self.linkage = target.vector_bytes, linkage
         self.count = 0
 
@@ -81,8 +86,13 @@ class StepsEmitter:
                     buffers = write_nest(step, self.module, width)
                 else:
                     buffers = KernelEmitter(step, self.module, width).write()
+                if self.shared.sites is not None:
+                    self.shared.sites.check(step.name, buffers)
                 if self.inside:
                     self.module.functions[-1] = inlined(self.module.functions[-1])
+                if isinstance(step, Kernel) and step.grain:
+                    self._share(step, buffers)
+                    continue
                 arguments = ", ".join(f"ptr {self.names[b]}" for b in buffers)
                 self.e.put(f"call void @{step.name}({arguments})")
             elif isinstance(step, Product):
@@ -92,16 +102,54 @@ class StepsEmitter:
             else:
                 self._callback(step)
 
+    def _share(self, step: Kernel, buffers: list[Buffer]) -> None:
+        """Have threads share the first loop of a kernel that takes a stretch of it."""
+        e, part = self.e, Emitter(self.module)
+        table = self.slots(f"[{len(buffers)} x ptr]")
+        arguments, notes = [], []
+        part.label("entry")
+        for k, b in enumerate(buffers):
+            e.put(
+                f"store ptr {self.names[b]}, ptr {e.do(f'getelementptr ptr, ptr {table}, i64 {k}')}"
+            )
+            place = part.do(f"getelementptr ptr, ptr %context, i64 {k}")
+            name = part.do(f"load ptr, ptr {place}")
+            if b in (self.program.status, self.program.doubt):  # threads do not change it together
+                own = part.do("alloca i8")
+                part.put(f"store i8 0, ptr {own}")
+                notes.append((name, own))
+                name = own
+            arguments.append(f"ptr {name}")
+        part.put(f"call void @{step.name}(i64 %low, i64 %high, {', '.join(arguments)})")
+        for k, (name, own) in enumerate(notes):
+            seen = part.do(f"icmp ne i8 {part.do(f'load i8, ptr {own}')}, 0")
+            part.put(f"br i1 {seen}, label %note{k}, label %go{k}")
+            part.label(f"note{k}")
+            part.put(f"store atomic i8 1, ptr {name} monotonic, align 1")
+            part.put(f"br label %go{k}")
+            part.label(f"go{k}")
+        part.put("ret void")
+        head = f"define internal void @{step.name}.part(ptr %context, i64 %low, i64 %high) #0 {{"
+        self.module.functions.append("\n".join([head, *part.lines, "}"]))
+        e.put(
+            f"call void {self.outside(PARALLEL)}(ptr @{step.name}.part, ptr {table}, "
+            f"i64 {step.extents[0]}, i64 {step.grain})"
+        )
+
     def place_temporaries(self, arena: str) -> None:
         """Name the places of the temporaries in an arena, and of the constants."""
         for b in self.program.constants:
-            self.names[b] = self.shared.linkage.constant(b, self.module)
+            self.names[b] = self.shared.linkage.constant(b, self.e)
         for b in self.program.temporaries:
             if self.inside and is_small(b):
                 self.names[b] = self.slots(f"[{max(b.nbytes, 1)} x i8]", 8)
                 continue
             place = max(b.offset, 0)
             self.names[b] = self.e.do(f"getelementptr i8, ptr {arena}, i64 {place}")
+
+    def outside(self, name: str) -> str:
+        """The address of a routine of a library, of a function of Python (`codegen.linkage`)."""
+        return self.shared.linkage.outside(name, self.e)
 
     def unless(self, good: str, code: str, clean: Callable[[], None] | None = None) -> None:
         """Return a code unless something holds; `clean` writes what is to be done before."""
@@ -124,8 +172,7 @@ class StepsEmitter:
             p = e.do(f"getelementptr ptr, ptr {table}, i64 {k}")
             e.put(f"store ptr {self.names[b]}, ptr {p}")
         after = self._only_where(step)
-        function = self.shared.linkage.callback()
-        code = e.do(f"call i32 {function}(i64 {step.number}, ptr {table})")
+        code = e.do(f"call i32 {self.outside(CALLBACK)}(i64 {step.number}, ptr {table})")
         self.unless(e.do(f"icmp eq i32 {code}, 0"), str(RAISED))
         if after:
             e.put(f"br label %{after}")
@@ -142,6 +189,19 @@ class StepsEmitter:
         e.label(f"do{number}")
         return f"done{number}"
 
+    def begin_notes(self) -> None:
+        """At the beginning of a whole program: nothing has been noted."""
+        for b in (self.program.status, self.program.doubt):
+            self.names[b] = self.e.do("alloca i8, align 8")
+            self.e.put(f"store i8 0, ptr {self.names[b]}")
+
+    def noted(self) -> str:
+        """At its end: what has been noted, as a code."""
+        e, p = self.e, self.program
+        status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
+        doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
+        return e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
+
     def slots(self, t: str, align: int = 8) -> str:
         """Memory on the stack, taken once at the beginning."""
         name = self.e.fresh()
@@ -152,7 +212,7 @@ class StepsEmitter:
     # --- matrix products -------------------------------------------------------------------------
 
     def _product(self, step: Product) -> None:
-        """C = A B in C's order is C^T = B^T A^T in Fortran's."""
+        """A product for each point of the loops over the batch."""
         variables: dict[int, str] = {}
         ends: list[tuple[str, str, str, int, str, int]] = []
         e = self.e
@@ -189,9 +249,30 @@ class StepsEmitter:
         if m == 1 or n == 1:
             self._gemv(step, prefix, a, b, c)
             return
+        if not self.shared.linkage.gemm:
+            self._fortran(step, prefix, a, b, c)
+            return
+        sizes = [str(m), str(n), str(k)]
+        pointers = [(a, step.a), (b, step.b), (c, step.c)]
+        arguments = [f"i64 {x}" for x in sizes]
+        for pointer, access in pointers:
+            arguments += [f"ptr {pointer}", f"i64 {access.row}", f"i64 {access.column}"]
+        function = self.outside(GEMM + code)
+        found = self.e.do(f"call i32 {function}({', '.join(arguments[:-1])})")
+        room = self.e.do(f"icmp ne i32 {found}, {gemm.NO_ROOM}")
+        self.unless(room, str(NO_MEMORY))
+        if step.doubt is not None:
+            place = self.names[step.doubt]
+            old = self.e.do(f"load i8, ptr {place}")
+            new = self.e.do(f"trunc i32 {found} to i8")
+            self.e.put(f"store i8 {self.e.do(f'or i8 {old}, {new}')}, ptr {place}")
+
+    def _fortran(self, step: Product, prefix: str, a: str, b: str, c: str) -> None:
+        """By BLAS: C = A B in C's order is C^T = B^T A^T in Fortran's."""
+        m, n, k = step.sizes
         ta, la = _layout(step.a, m, k)
         tb, lb = _layout(step.b, k, n)
-        one, zero = self._number(1.0, code), self._number(0.0, code)
+        one, zero = self._number(1.0, step.code), self._number(0.0, step.code)
         self._call(
             f"{prefix}gemm",
             [
@@ -222,7 +303,7 @@ class StepsEmitter:
         )  # fmt: skip
 
     def _call(self, name: str, arguments: list[str]) -> None:
-        pointer = self.shared.linkage.routine(name, self.module)
+        pointer = self.outside(BLAS + name)
         self.e.put(f"call void {pointer}({', '.join('ptr ' + a for a in arguments)})")
 
     def _matrix(self, access: Access, variables: dict[int, str]) -> str:
@@ -256,35 +337,11 @@ class StepsEmitter:
         return self._global(f"{code}.{int(x)}", scalar_type(code), literal(x, code))
 
 
-class RunEmitter(StepsEmitter):
-    """The whole program as a function of pointers: inputs, outputs, and the arena if it has one
-    that is too large for the stack. It returns OK, or why not.
-    """
-
-    def write(self, name: str) -> None:
-        """Append the function to the module."""
-        e, p = self.e, self.program
-        e.label("entry")
-        pointers = []
-        for k, b in enumerate((*p.inputs, *p.outputs)):
-            self.names[b] = f"%p{k}"
-            pointers.append(f"ptr %p{k}")
-        for b in (p.status, p.doubt):
-            self.names[b] = e.do("alloca i8, align 8")
-            e.put(f"store i8 0, ptr {self.names[b]}")
-        arena = "%arena"
-        if on_stack(p):
-            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align {ALIGNMENT}")
-        else:
-            pointers.append("ptr %arena")
-        self.place_temporaries(arena)
-        self.steps()
-        status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
-        doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
-        code = e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
-        e.put(f"ret i32 {code}")
-        head = f"define internal i32 @{name}({', '.join(pointers)}) #0 {{"
-        self.module.functions.append("\n".join([head, *e.lines, "}"]))
+def _layout(access: Access, rows: int, columns: int) -> tuple[str, int]:
+    """Whether Fortran sees the matrix transposed as C sees it ("N"), and its leading dimension."""
+    if (access.column == 1 or columns == 1) and not (columns == 1 and access.row == 1 and rows > 1):
+        return "N", max(access.row, columns, 1)
+    return "T", max(access.column, rows, 1)
 
 
 def on_stack(program: Program) -> bool:
@@ -297,10 +354,3 @@ def aligned(e: Emitter, pointer: str) -> str:
     number = e.do(f"ptrtoint ptr {pointer} to i64")
     number = e.do(f"and i64 {e.do(f'add i64 {number}, {ALIGNMENT - 1}')}, -{ALIGNMENT}")
     return e.do(f"inttoptr i64 {number} to ptr")
-
-
-def _layout(access: Access, rows: int, columns: int) -> tuple[str, int]:
-    """Whether Fortran sees the matrix transposed as C sees it ("N"), and its leading dimension."""
-    if (access.column == 1 or columns == 1) and not (columns == 1 and access.row == 1 and rows > 1):
-        return "N", max(access.row, columns, 1)
-    return "T", max(access.column, rows, 1)

@@ -48,7 +48,7 @@ _ATTRIBUTES: Final = (
 class Module:
     """The text of a module: functions, and declarations of what they call."""
 
-    def __init__(self, fma: bool) -> None:
+    def __init__(self, fma: bool = True) -> None:
         self.fma = fma
         """Whether the processor multiplies and adds in one instruction."""
         self.functions: list[str] = []

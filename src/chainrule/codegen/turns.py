@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from chainrule.codegen.back import ThereAndBack
 from chainrule.codegen.carry import Carry, is_small
 from chainrule.codegen.loops import Buffer, Loop, Program
 from chainrule.codegen.poll import again, poll_of
-from chainrule.codegen.there_and_back import ThereAndBack
 
 INLINED: Final = 3000
 """Lines of a function that is inlined at most."""

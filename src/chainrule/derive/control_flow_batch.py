@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.derive.batch import batch, carried
-from chainrule.derive.control_flow import as_graph
+from chainrule.derive.subgraphs import as_graph
 from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Spec
@@ -23,9 +23,14 @@ from chainrule.ops.control_flow import cond_row, scan_row, while_row
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.effects import guarded
 from chainrule.ops.elementwise import where
+from chainrule.ops.joining import concat
 from chainrule.ops.movement import broadcast_to, moveaxis, reshape
+from chainrule.ops.recording import is_traced
 from chainrule.ops.reduction import any as any_of
 from chainrule.ops.table import TABLE
+
+TOGETHER: Final = 256
+"""Examples whose turns are taken together, where there are many."""
 
 
 def _spread(x: Any, size: int) -> Any:
@@ -116,7 +121,8 @@ def _scan(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]
     )
 
 
-def _while(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
+def batched_while(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
+    """The batch of a loop of unknown length; every example ends when its own condition does."""
     m, n = params["counts"][0], sum(params["counts"])
     cond, body = params["cond"], params["body"]
     of_body = _carries(body, moved[m:], n - m, len(operands) - m)
@@ -128,37 +134,12 @@ def _while(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any
         _spread(x, size) if now and not before else x
         for x, before, now in zip(operands, moved, moves, strict=True)
     ]
-    first, second, carry = values[:m], values[m:n], values[n:]
-    of_cond = [*moves[:m], *moves[n:]]
-
-    def holds(*inputs: Any) -> Any:
-        found, have = batch(cond, inputs, of_cond, size)
-        return found[0] if have[0] else _spread(found[0], size)
-
-    def some(*inputs: Any) -> list[Any]:
-        return [any_of(holds(*inputs))]
-
-    def turn(*inputs: Any) -> list[Any]:
-        before = inputs[m + (n - m) :]
-        pred = holds(*inputs[:m], *before)
-        found, have = _where(body, pred, inputs[m:], of_body, size)
-        found = [y if h else _spread(y, size) for y, h in zip(found, have, strict=True)]
-        return [_choose(pred, y, x) for y, x in zip(found, before, strict=True)]
-
-    specs = [spec_of(v) for v in values]
+    if by_example and size > 2 * TOGETHER and any(map(is_traced, values)):
+        return _in_chunks(values, moves, size, params)
     if by_example:
-        if cond.effects:
-            raise SyntaxUnsupported(
-                "print or assert in the condition of a `while` that each example of a batch takes "
-                "differently: it cannot be told for which examples it is done" + at(user_line())
-            )
-        return while_row(
-            [*first, *first, *second, *carry],
-            cond=as_graph(some, [*specs[:m], *specs[n:]], cond.cls),
-            body=as_graph(turn, specs, cond.cls),
-            counts=(m, n),
-            limit=params["limit"],
-        )
+        return _until_all_are_done(values, moves, size, params)
+    specs = [spec_of(v) for v in values]
+    of_cond = [*moves[:m], *moves[n:]]
     found = while_row(
         values,
         cond=batched_graph(cond, [*specs[:m], *specs[n:]], of_cond, size, [False]),
@@ -171,5 +152,76 @@ def _while(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any
     )
 
 
-for _name, _rule in (("cond", _cond), ("scan", _scan), ("while_loop", _while)):
+def _until_all_are_done(
+    values: list[Any], moves: Sequence[bool], size: int, params: dict[str, Any]
+) -> Any:
+    """A loop for all examples: one that is done keeps its carry."""
+    m, n = params["counts"][0], sum(params["counts"])
+    cond, body = params["cond"], params["body"]
+    if cond.effects:
+        raise SyntaxUnsupported(
+            "print or assert in the condition of a `while` that each example of a batch takes "
+            "differently: it cannot be told for which examples it is done" + at(user_line())
+        )
+    first, second, carry = values[:m], values[m:n], values[n:]
+    of_cond, of_body = [*moves[:m], *moves[n:]], moves[m:]
+
+    def holds(*inputs: Any) -> Any:
+        found, have = batch(cond, inputs, of_cond, size)
+        return found[0] if have[0] else _spread(found[0], size)
+
+    def some(*inputs: Any) -> list[Any]:
+        return [any_of(holds(*inputs))]
+
+    def turn(*inputs: Any) -> list[Any]:
+        before = inputs[n:]
+        pred = holds(*inputs[:m], *before)
+        found, have = _where(body, pred, inputs[m:], of_body, size)
+        found = [y if h else _spread(y, size) for y, h in zip(found, have, strict=True)]
+        return [_choose(pred, y, x) for y, x in zip(found, before, strict=True)]
+
+    specs = [spec_of(v) for v in values]
+    return while_row(
+        [*first, *first, *second, *carry],
+        cond=as_graph(some, [*specs[:m], *specs[n:]], cond.cls),
+        body=as_graph(turn, specs, cond.cls),
+        counts=(m, n),
+        limit=params["limit"],
+    )
+
+
+def _in_chunks(
+    values: list[Any], moves: Sequence[bool], size: int, params: dict[str, Any]
+) -> list[Any]:
+    """A loop for some examples after another: they stay in the cache from turn to turn, wait only
+    for each other, and what a derivative keeps of their turns is gone before the next ones begin.
+    """
+    count, rest = divmod(size, TOGETHER)
+    whole = size - rest
+    still = [x for x, moving in zip(values, moves, strict=True) if not moving]
+    moving = [x for x, has in zip(values, moves, strict=True) if has]
+
+    def together(inputs: Sequence[Any], number: int) -> list[Any]:
+        of_all, of_each = iter(inputs[: len(still)]), iter(inputs[len(still) :])
+        given = [next(of_each) if has else next(of_all) for has in moves]
+        return list(_until_all_are_done(given, moves, number, params))
+
+    chunks = [reshape(x[:whole], (count, TOGETHER, *x.shape[1:])) for x in moving]
+    specs = [spec_of(x) for x in (*still, *chunks)]
+    for spec in specs[len(still) :]:
+        spec.shape = spec.shape[1:]
+    found = scan_row(
+        [*still, *chunks],
+        body=as_graph(lambda *xs: together(xs, TOGETHER), specs, params["cond"].cls),
+        counts=(len(still), 0),
+        length=count,
+    )
+    out = [reshape(y, (whole, *y.shape[2:])) for y in found]
+    if rest:
+        ends = together([*still, *[x[whole:] for x in moving]], rest)
+        out = [concat([y, end]) for y, end in zip(out, ends, strict=True)]
+    return out
+
+
+for _name, _rule in (("cond", _cond), ("scan", _scan), ("while_loop", batched_while)):
     TABLE[_name].batch = _rule

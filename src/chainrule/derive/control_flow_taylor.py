@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from chainrule.derive.control_flow import as_graph
+from chainrule.derive.subgraphs import as_graph
 from chainrule.derive.taylor import taylor
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Spec, Variable
@@ -115,6 +115,7 @@ def _scan_series(
     counts: tuple[int, int],
     length: int,
     reverse: bool,
+    memory: int | None,
 ) -> Step:
     m, n, total = counts[0], counts[0] + counts[1], len(operands)
     values = [x.value for x in operands]
@@ -146,6 +147,7 @@ def _scan_series(
             counts=(len(constants) * order + m, n - m + len(carried) * order),
             length=length,
             reverse=reverse,
+            memory=memory,
         )
         out: list[Any] = [None] * len(outs)
         for place, k in enumerate(carried, 1):

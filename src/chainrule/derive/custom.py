@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.derive.batch import batch
-from chainrule.derive.control_flow import as_graph
 from chainrule.derive.deferred import pulled
+from chainrule.derive.subgraphs import as_graph
 from chainrule.errors import MissingDerivative, at, user_line
 from chainrule.graph.node import Node, Spec, Variable
 from chainrule.ops.custom import custom

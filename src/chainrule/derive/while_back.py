@@ -1,9 +1,12 @@
 """The way back through a loop of unknown length: `while_back`, and the derivatives of that.
 
 The turns are taken again, every turn's carry is remembered, and the walk goes over them from the
-last to the first. The tangent of such a way is another, with tangents there and back. Its
-reverse, which is asked for by reverse over reverse only, is deferred: the turns are recorded when
-they are taken.
+last to the first. That is J^T c, for the Jacobian J of the loop and a cotangent c. Its derivatives
+are ways back through another loop, the one that carries tangents as well (x, dx) -> (y, J dx):
+
+- the tangent of J^T c is what a cotangent (dc, c) of that loop gives for x;
+- as g . J^T c = (J g) . c, the cotangents for a cotangent g are J g for c, and for x what a
+  cotangent (0, c) gives where that loop began with dx = g.
 """
 
 from __future__ import annotations
@@ -11,209 +14,175 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.derive.batch import batch
-from chainrule.derive.control_flow import (
-    _full,
-    _function,
-    _given,
-    _is_float,
-    _specs,
-    _spread,
-    _spread_to,
+from chainrule.derive.control_flow import pushed_loop
+from chainrule.derive.control_flow_batch import batched_while
+from chainrule.derive.deferred import pulled
+from chainrule.derive.subgraphs import (
     as_graph,
+    cotangents_of,
+    function_of,
+    is_float,
+    shares,
+    specs_of_values,
+    spread,
+    spread_to,
 )
-from chainrule.derive.control_flow_batch import _choose
-from chainrule.derive.deferred import defer, pulled, pushed
-from chainrule.graph.graph import Graph
+from chainrule.graph.budget import Limited
 from chainrule.graph.node import Node
-from chainrule.ops.control_flow import specs_of, too_long, while_back_row
-from chainrule.ops.deferred import spec_of
+from chainrule.ops.control_flow import while_back_row, while_row
 from chainrule.ops.effects import pure
 from chainrule.ops.movement import broadcast_to
-from chainrule.ops.recording import raw, zeros_like
-from chainrule.ops.reduction import any as any_of
+from chainrule.ops.recording import zeros_like
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 
 
 def _pull_while(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     results, operands = saved[0], saved[1:]
-    params = node.params
-    body = pure(params["body"])
-    m, k = params["counts"]
-    n = m + k
-    constants = [i for i in range(m, n) if node.inputs[i] is not None and _is_float(operands[i])]
-    carried = [i for i in range(n, len(operands)) if _is_float(operands[i])]
-    cts = _given(ct, results)
-    count, a = len(results), len(constants)
-
-    def back(*values: Any) -> list[Any]:
-        inputs, going = values[: k + count], values[k + count :]
-        given = _spread_to(count, [i - n for i in carried], going[a:])
-        active = [i - m for i in (*constants, *carried)]
-        found = pulled(_function(body), inputs, given, active)
-        return [*[s + g for s, g in zip(going[:a], found[:a], strict=True)], *found[a:]]
-
-    going = [*[zeros_like(operands[i]) for i in constants], *[cts[i - n] for i in carried]]
-    of_back = [*operands[m:n], *operands[n:], *going]
-    found = while_back_row(
-        [*operands[:n], *operands[m:n], *operands[n:], *going],
-        cond=pure(params["cond"]),
-        body=body,
-        back=as_graph(back, _specs(of_back), body.cls),
-        counts=(m, k, k, count),
-        limit=params["limit"],
-    )
-    out = _spread(found, [*constants, *carried], node)
-    for i in range(m):  # what only the condition looks at
-        if node.inputs[i] is not None and _is_float(operands[i]):
+    m, k = node.params["counts"]
+    wanted = [i for i, x in enumerate(operands) if node.inputs[i] is not None and is_float(x)]
+    constants = [i for i in wanted if m <= i < m + k]
+    carried = [i for i in range(m + k, len(operands)) if is_float(operands[i])]
+    cts = [c for c in cotangents_of(ct, results) if c is not None]
+    out = spread(_transposed(operands, node.params, constants, cts), [*constants, *carried], node)
+    for i in wanted:
+        if i < m:  # only the condition looks at it
             out[i] = zeros_like(operands[i])
     return out
 
 
-def _parts(operands: Sequence[Any], counts: tuple[int, int, int, int]) -> list[list[Any]]:
-    """Constants of condition, body, and way back; first carry; what the way back begins with."""
-    found, rest = [], list(operands)
-    for count in counts:
-        found.append(rest[:count])
-        rest = rest[count:]
-    return [*found, rest]
+def _transposed(
+    operands: Sequence[Any], params: dict[str, Any], constants: Sequence[int], cts: Sequence[Any]
+) -> Sequence[Any]:
+    """Cotangents of some constants of a loop's body and of the floats in its first carry, given
+    those of the floats in the last.
+    """
+    body = pure(params["body"])
+    m, k = params["counts"]
+    n, count = m + k, len(operands) - m - k
+    carried = [i for i in range(n, len(operands)) if is_float(operands[i])]
+    a = len(constants)
 
+    def back(*values: Any) -> list[Any]:
+        inputs, going = values[: k + count], values[k + count :]
+        given = spread_to(count, [i - n for i in carried], going[a:])
+        active = [i - m for i in (*constants, *carried)]
+        found = pulled(function_of(body), inputs, given, active)
+        return [*[s + g for s, g in zip(going[:a], found[:a], strict=True)], *found[a:]]
 
-def _push_back(
-    tangents: Any, y: Any, *operands: Any,
-    cond: Graph, body: Graph, back: Graph, counts: tuple[int, int, int, int], limit: int | None,
-) -> Any:  # fmt: skip
-    first, second, third, carry, going = _parts(operands, counts)
-    _, dsecond, dthird, dcarry, dgoing = _parts(tangents, counts)
-    moving = [i for i, x in enumerate(carry) if _is_float(x)]
-    with_second = [i for i, t in enumerate(dsecond) if t is not None]
-    with_third = [i for i, t in enumerate(dthird) if t is not None]
-    with_going = [i for i, x in enumerate(going) if _is_float(x)]
-    n, k, q, r = len(carry), len(second), len(third), len(going)
-
-    def full(ts: Sequence[Any], xs: Sequence[Any], which: Sequence[int]) -> list[Any]:
-        return [zeros_like(xs[i]) if ts[i] is None else ts[i] for i in which]
-
-    def test(*values: Any) -> list[Any]:
-        return replay(cond, values[: len(first) + n])
-
-    def there(*values: Any) -> list[Any]:
-        dc, c, x, dx = _split(values, len(with_second), k, n)
-        given = _spread_to(k + n, [*with_second, *[k + i for i in moving]], [*dc, *dx])
-        inputs = [*c, *x]
-        moved = _full(pushed(_function(body), inputs, given), specs_of(body))
-        return [*replay(body, inputs), *[moved[i] for i in moving]]
-
-    def again(*values: Any) -> list[Any]:
-        dc, c, x, dx, g, dg = _split(values, len(with_third), q, n, len(moving), r)
-        places = [*with_third, *[q + i for i in moving], *[q + n + i for i in with_going]]
-        inputs = [*c, *x, *g]
-        moved = _full(
-            pushed(_function(back), inputs, _spread_to(q + n + r, places, [*dc, *dx, *dg])),
-            specs_of(back),
-        )
-        return [*replay(back, inputs), *[moved[i] for i in with_going]]
-
-    state = [*carry, *full(dcarry, carry, moving)]
-    end = [*going, *full(dgoing, going, with_going)]
-    of_there = [*[dsecond[i] for i in with_second], *second]
-    of_back = [*[dthird[i] for i in with_third], *third]
-    found = while_back_row(
-        [*first, *of_there, *of_back, *state, *end],
-        cond=as_graph(test, _specs([*first, *state]), body.cls),
-        body=as_graph(there, _specs([*of_there, *state]), body.cls),
-        back=as_graph(again, _specs([*of_back, *state, *end]), body.cls),
-        counts=(len(first), len(of_there), len(of_back), len(state)),
-        limit=limit,
+    going = [*[zeros_like(operands[i]) for i in constants], *cts]
+    memory, inner = shares(body)
+    with Limited(inner):
+        graph = as_graph(back, specs_of_values([*operands[m:], *going]), body.cls)
+    return while_back_row(
+        [*operands[:n], *operands[m:], *going],
+        cond=pure(params["cond"]),
+        body=body,
+        back=graph,
+        counts=(m, k, k, count),
+        constants=tuple([i - m for i in constants]),
+        limit=params["limit"],
+        memory=memory,
     )
-    moved = iter(found[r:])
-    return tuple(next(moved) if _is_float(x) else zeros_like(x) for x in y)
 
 
-def _split(values: Sequence[Any], *counts: int) -> list[Sequence[Any]]:
-    found = []
-    for count in counts:
-        found.append(values[:count])
-        values = values[count:]
-    return [*found, values]
+class _Back:
+    """The operands of a way back: those of its loop, first sums of constants, cotangents."""
+
+    def __init__(self, operands: Sequence[Any], params: dict[str, Any]) -> None:
+        self.m, self.k, _, self.count = params["counts"]
+        self.n = self.m + self.k
+        self.constants = [self.m + i for i in params["constants"]]
+        self.loop = {
+            "cond": params["cond"],
+            "body": params["body"],
+            "counts": (self.m, self.k),
+            "limit": params["limit"],
+        }
+        self.start = self.n + self.k + self.count
+        """Where the sums begin among the operands of the way back."""
+        self.operands = self.of_loop(operands)
+        self.carried = [i for i in range(self.n, self.n + self.count) if is_float(self.operands[i])]
+        self.cts = operands[self.start + len(self.constants) :]
+
+    def of_loop(self, values: Sequence[Any]) -> list[Any]:
+        """Of something for each operand, that for each operand of the loop."""
+        return [*values[: self.n], *values[self.n + self.k : self.start]]
+
+    def place(self, i: int) -> int:
+        """Which operand of the way back an operand of the loop is."""
+        return i if i < self.n else i + self.k
+
+
+def _push_back(tangents: Any, y: Any, *operands: Any, **params: Any) -> Any:
+    way = _Back(operands, params)
+    moving = way.of_loop(tangents)
+    a = len(way.constants)
+    for i in way.constants:
+        if moving[i] is None:
+            moving[i] = zeros_like(way.operands[i])
+    sums, dcts = tangents[way.start : way.start + a], tangents[way.start + a :]
+    values, loop = pushed_loop(way.operands, moving, **way.loop)
+    extra = loop["counts"][1] - way.k
+    cts = [zeros_like(c) if d is None else d for d, c in zip(dcts, way.cts, strict=True)]
+    found = _transposed(values, loop, [i + extra for i in way.constants], [*cts, *way.cts])
+    first = [g if d is None else d + g for d, g in zip(sums, found[:a], strict=True)]
+    return (*first, *found[a : a + len(way.carried)])
 
 
 def _pull_back(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    operands = saved[1:]
-    p = node.params
-    active = [i for i, x in enumerate(operands) if node.inputs[i] is not None and _is_float(x)]
-    cts = _given(ct, saved[0])
-    live = [i for i, c in enumerate(cts) if c is not None]
-    total = len(operands)
-
-    def turns(*values: Any) -> Sequence[Any]:
-        first, second, third, carry, going = _parts(values, p["counts"])
-        began: list[list[Any]] = []
-        while raw(replay(p["cond"], [*first, *carry])[0]):
-            if len(began) == p["limit"]:
-                raise too_long(len(began))
-            began.append(carry)
-            carry = replay(p["body"], [*second, *carry])
-        while began:
-            going = replay(p["back"], [*third, *began.pop(), *going])
-        return going
-
-    def rule(*values: Any) -> Sequence[Any]:
-        given = _spread_to(len(cts), live, values[total:])
-        return pulled(turns, values[:total], given, active)
-
-    found = defer(
-        rule, [*operands, *[cts[i] for i in live]], [spec_of(operands[i]) for i in active]
-    )
-    return _spread(found, active, node)
+    way = _Back(saved[1:], node.params)
+    given = cotangents_of(ct, saved[0])
+    a = len(way.constants)
+    moving: list[Any] = [None] * len(way.operands)
+    for i, g in zip((*way.constants, *way.carried), given, strict=True):
+        moving[i] = g
+    values, loop = pushed_loop(way.operands, moving, **way.loop)
+    ends = while_row(values, **loop)
+    extra = loop["counts"][1] - way.k
+    constants = [
+        i for i in range(way.m, way.n) if node.inputs[i] is not None and is_float(way.operands[i])
+    ]
+    still = [zeros_like(c) for c in way.cts]
+    found = _transposed(values, loop, [i + extra for i in constants], [*still, *way.cts])
+    out: list[Any] = [None] * len(node.inputs)
+    for i, g in zip((*constants, *way.carried), found, strict=False):
+        out[way.place(i)] = g
+    out[way.start : way.start + a] = given[:a]
+    out[way.start + a :] = ends[way.count :]
+    for i, x in enumerate(saved[1:]):  # of the condition, and those that stand there twice
+        if out[i] is None and node.inputs[i] is not None and is_float(x):
+            out[i] = zeros_like(x)
+    return out
 
 
 def _batch_back(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
-    """All examples take the turns of the longest; one that is done keeps what it has."""
-    counts = params["counts"]
-    m, k, q, n = counts
-    start = m + k + q
-    values = [
-        x if has or i < start else broadcast_to(x, (size, *x.shape))
-        for i, (x, has) in enumerate(zip(operands, moved, strict=True))
-    ]
-    first, second, third, carry, going = _parts(values, counts)
-    of_first, of_second, of_third, _, _ = _parts(moved, counts)
-    every, ends = [True] * n, [True] * len(going)
+    """The way back through the loop of a batch, in which each example has constants of its own."""
 
-    def on_batch(graph: Graph, inputs: Sequence[Any], moves: Sequence[bool]) -> list[Any]:
-        found, have = batch(graph, inputs, moves, size)
-        return [
-            y if h else broadcast_to(y, (size, *y.shape)) for y, h in zip(found, have, strict=True)
-        ]
+    def whole(x: Any, has: bool) -> Any:
+        return x if has else broadcast_to(x, (size, *x.shape))
 
-    def holds(*inputs: Any) -> Any:
-        return on_batch(params["cond"], inputs, [*of_first, *every])[0]
+    way = _Back(operands, params)
+    values, moves = way.operands, way.of_loop(moved)
+    active = [*way.constants, *way.carried]
+    for i in (*way.constants, *range(way.n, len(values))):
+        values[i], moves[i] = whole(values[i], moves[i]), True
+    a = len(way.constants)
+    sums = zip(operands[way.start : way.start + a], moved[way.start :], strict=False)
+    cts = [whole(c, has) for c, has in zip(way.cts, moved[way.start + a :], strict=True)]
+    floats = [i - way.n for i in way.carried]
 
-    def some(*inputs: Any) -> list[Any]:
-        return [any_of(holds(*inputs))]
+    def loop(*inputs: Any) -> Any:
+        return batched_while(None, size, inputs, moves, way.loop)
 
-    def there(*inputs: Any) -> list[Any]:
-        before = inputs[m + k :]
-        pred = holds(*inputs[:m], *before)
-        found = on_batch(params["body"], inputs[m:], [*of_second, *every])
-        return [_choose(pred, y, x) for y, x in zip(found, before, strict=True)]
+    def back(*inputs: Any) -> Any:
+        given = spread_to(way.count, floats, inputs[len(values) :])
+        return pulled(loop, inputs[: len(values)], given, active)
 
-    def again(*inputs: Any) -> list[Any]:
-        pred = holds(*inputs[:m], *inputs[m + q : m + q + n])
-        found = on_batch(params["back"], inputs[m:], [*of_third, *every, *ends])
-        return [_choose(pred, y, x) for y, x in zip(found, inputs[m + q + n :], strict=True)]
-
-    cls = params["cond"].cls
-    return while_back_row(
-        [*first, *first, *second, *first, *third, *carry, *going],
-        cond=as_graph(some, _specs([*first, *carry]), cls),
-        body=as_graph(there, _specs([*first, *second, *carry]), cls),
-        back=as_graph(again, _specs([*first, *third, *carry, *going]), cls),
-        counts=(m, m + k, m + q, n),
-        limit=params["limit"],
-    )
+    inputs = [*values, *cts]
+    found = replay(as_graph(back, specs_of_values(inputs), params["body"].cls), inputs)
+    first = [whole(s, has) + g for (s, has), g in zip(sums, found[:a], strict=True)]
+    return (*first, *found[a:])
 
 
 TABLE["while_loop"].pull = _pull_while

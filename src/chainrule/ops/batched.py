@@ -126,6 +126,13 @@ def over_axis_of_all(
     return general(row, operands, {**params, "axis": axis})
 
 
+def tiles_of_all(row: Any, size: int, operands: Sequence[Any], moved: Any, params: Params) -> Any:
+    """For pieces of an array, which begin where they did along all axes but the first."""
+    operands = [repeated(x, m, size) for x, m in zip(operands, moved, strict=True)]
+    starts = tuple([(0, *s) for s in params["starts"]])
+    return general(row, operands, {"starts": starts, "shape": (size, *params["shape"])})
+
+
 # --- stacks --------------------------------------------------------------------------------------
 
 

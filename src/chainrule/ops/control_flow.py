@@ -9,21 +9,39 @@ graphs turn by turn; derivatives and batches are graphs made of these (`derive.c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import LoopError, at, user_line
-from chainrule.graph.graph import Graph
-from chainrule.graph.node import Spec
-from chainrule.ops.recording import raw
+from chainrule.graph.graph import Effects, Graph
+from chainrule.graph.node import Abstract, Parameter, Scope, Spec, Variable
+from chainrule.ops.recording import raw, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import operation
+
+Function = Callable[..., Sequence[Any]]
 
 
 def _later(*_: Any, **__: Any) -> Any:
     raise AssertionError("chainrule.derive.control_flow sets the rules of this row")
+
+
+def as_graph(function: Function, specs: Sequence[Spec], cls: type[Variable]) -> Graph:
+    """The graph of a function whose operations are those of other graphs: it takes nothing from
+    outside, and asks for no numbers.
+    """
+    scope = Scope("a loop's derivative")
+    inputs = [Parameter(spec, scope) for spec in specs]
+    arguments = [
+        wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)
+    ]
+    with Effects() as effects:
+        results = function(*arguments)
+    scope.open = False
+    outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
+    return Graph(inputs, outputs, cls, effects)
 
 
 def specs_of(graph: Graph) -> tuple[Spec, ...]:
@@ -103,13 +121,18 @@ def while_back_row(
     body: Graph,
     back: Graph,
     counts: tuple[int, int, int, int],
+    constants: tuple[int, ...] = (),
     limit: int | None = None,
+    memory: int | None = None,
 ) -> tuple[Any, ...]:
     """There and back: a loop's turns are taken, and then gone over from the last to the first.
 
     Operands are the constants of `cond`, of `body` and of `back`, the first carry (`counts` says
     how many of each), and what the way back begins with. `back` takes its constants, the carry that
-    a turn began with, and what the later turn gave. Raises LoopError after `limit` turns.
+    a turn began with, and what the later turn gave: sums of the cotangents of those of the body's
+    constants that `constants` names, and cotangents of the floats in the carry. Raises LoopError
+    after `limit` turns. What is remembered shall take at most `memory` bytes
+    (`rewrite.bounded`).
     """
     m, k, q, n = counts
     parts = list(operands)
@@ -162,11 +185,13 @@ def scan_row(
     counts: tuple[int, int],
     length: int,
     reverse: bool = False,
+    memory: int | None = None,
 ) -> tuple[Any, ...]:
     """The last carry, and what the body gave in each turn, stacked.
 
     Operands are the constants, the first carry (`counts` says how many of each), and arrays whose
-    slices along the first axis the turns receive, backwards if `reverse`.
+    slices along the first axis the turns receive, backwards if `reverse`. What is stacked for a
+    derivative shall take at most `memory` bytes (`rewrite.segments`).
     """
     m, n = counts[0], counts[0] + counts[1]
     constants, carry, xs = list(operands[:m]), list(operands[m:n]), operands[n:]

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.axes import along, axes_of, numpy_names, operand, widths
-from chainrule.ops.batched import over_axes, over_axis_of_all, over_axis_or_flat, padded, tiled
+from chainrule.ops.batched import (
+    over_axes,
+    over_axis_of_all,
+    over_axis_or_flat,
+    padded,
+    tiled,
+    tiles_of_all,
+)
 from chainrule.ops.movement import (
     atleast_1d,
     atleast_2d,
@@ -77,6 +84,39 @@ def concat(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     tensor([1., 2., 3.])
     """
     return np.concatenate(arrays, axis)
+
+
+def _tile(i: int, ct: Any, _y: Any, *arrays: Any, starts: Any, shape: Any) -> Any:
+    sides = zip(starts[i], arrays[i].shape, strict=True)
+    return ct[tuple([slice(a, a + n) for a, n in sides])]
+
+
+def _tiled_tangents(tangents: Sequence[Any], _y: Any, *_arrays: Any, **params: Any) -> Any:
+    return tiles(_tangents(tangents, _arrays), **params)
+
+
+@operation(
+    reverse=_tile,
+    forward=_tiled_tangents,
+    arity=None,
+    kind="movement",
+    samples=[
+        Seq((2,), (3,), starts=((0,), (2,)), shape=(5,)),
+        Seq((1, 3), (2, 1), (2, 2), starts=((0, 0), (1, 0), (1, 1)), shape=(3, 3)),
+    ],
+    batch=tiles_of_all,
+)
+def tiles(arrays: Sequence[Any], starts: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> Any:
+    """An array of a shape that the arrays cover, each with its first element at its start.
+
+    >>> tiles([cr.tensor([[1.0], [2.0]]), cr.tensor([[3.0], [4.0]])], [(0, 0), (0, 1)], (2, 2))
+    tensor([[1., 3.],
+            [2., 4.]])
+    """
+    out = np.empty(shape, np.result_type(*arrays))
+    for x, start in zip(arrays, starts, strict=True):
+        out[tuple([slice(a, a + n) for a, n in zip(start, x.shape, strict=True)])] = x
+    return out
 
 
 @operation(

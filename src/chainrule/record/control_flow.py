@@ -14,12 +14,14 @@ import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError, StructureError, at, user_line
 from chainrule.graph.node import Spec, Variable
+from chainrule.graph.switch import Pause
 from chainrule.ops import control_flow as rows
 from chainrule.ops.complaints import NUMBERS, as_value, describe
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.joining import stack
 from chainrule.ops.recording import is_traced, standard_class, wrapped
 from chainrule.ops.replay import replay
+from chainrule.record.bounded import in_turns, is_bounded
 from chainrule.record.trace import closed, is_tracing, trace
 from chainrule.record.trees import Structure, flatten, unflatten
 
@@ -129,13 +131,25 @@ def while_loop(
 
 def _while_eagerly(cond_fun: Any, body_fun: Any, carry: Any, limit: int | None) -> Any:
     structure = flatten(carry)[1]
+
+    def turn(_: int, carry: Any) -> tuple[Any, None]:
+        carry = body_fun(carry)
+        _same_nesting("while_loop", structure, flatten(carry)[1])
+        return carry, None
+
+    if is_bounded():  # how many turns there are must be known to share out the memory
+        with Pause():
+            count, end = 0, carry
+            while cond_fun(end):
+                if count == limit:
+                    raise rows.too_long(count)
+                end, count = turn(count, end)[0], count + 1
+        return in_turns(turn, count, carry)[0]
     turns = 0
     while cond_fun(carry):
         if turns == limit:
             raise rows.too_long(turns)
-        carry = body_fun(carry)
-        _same_nesting("while_loop", structure, flatten(carry)[1])
-        turns += 1
+        carry, turns = turn(turns, carry)[0], turns + 1
     return carry
 
 
@@ -155,10 +169,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
         return carry
 
     if not is_tracing():
-        carry = init
-        for i in range(int(lower), int(upper)):
-            carry = turn(i, carry)
-        return carry
+        first = int(lower)
+        return in_turns(lambda k, c: (turn(first + k, c), None), int(upper) - first, init)[0]
     if is_traced(lower) or is_traced(upper):
         _, carry = while_loop(
             lambda state: state[0] < upper,
@@ -229,13 +241,16 @@ def _scan_eagerly(
     f: Any, carry: Any, arrays: list[Any], slices: Structure, turns: int, reverse: bool
 ) -> tuple[Any, Any]:
     structure = flatten(carry)[1]
-    ys: list[list[Any]] = []
-    nesting: Structure | None = None
-    for k in reversed(range(turns)) if reverse else range(turns):
+
+    def turn(k: int, carry: Any) -> tuple[Any, Any]:
+        k = turns - 1 - k if reverse else k
         carry, y = f(carry, unflatten(slices, [x[k] for x in arrays]))
         _same_nesting("scan", structure, flatten(carry)[1])
-        leaves, nesting = flatten(y)
-        ys.append(leaves)
+        return carry, y
+
+    carry, found = in_turns(turn, turns, carry)
+    ys = [flatten(y)[0] for y in found]
+    nesting = flatten(found[-1])[1] if found else None
     if nesting is None:
         raise ShapeError(
             "scan: no turn is taken (length 0), so the shape of its results is not known; "

@@ -15,11 +15,18 @@ import numpy as np
 from chainrule.graph.graph import Effects, Graph, has_effect, operands
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.complaints import NUMBERS
+from chainrule.ops.control_flow import as_graph
+from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
+from chainrule.rewrite.bounded import way_back
+from chainrule.rewrite.segments import segmented
 
 Apply = Callable[[Node, list[Any]], Any]
+
+COMPARED: Final = 1 << 16
+"""Elements of a constant array that is compared by what it holds."""
 
 
 def improved(graph: Graph, make: Callable[[Any], Any]) -> Graph:
@@ -28,6 +35,8 @@ def improved(graph: Graph, make: Callable[[Any], Any]) -> Graph:
         return graph
     for _ in range(3):
         graph = _Walk(graph, make).graph()
+    while (shorter := segmented(graph, make)) is not graph:
+        graph = _Walk(shorter, make).graph()
     return graph
 
 
@@ -88,6 +97,16 @@ class _Walk:
         does = has_effect(node.op, node.params)
         if name == "scan" and not does and any(isinstance(v, Variable) for v in values):
             return self._scan(node, values)
+        if name == "while_back" and node.params["memory"] is not None:
+            return replay(
+                as_graph(
+                    lambda *xs: way_back(xs, node.params),
+                    [spec_of(v) for v in values],
+                    self.old.cls,
+                ),
+                values,
+                self.build.node,
+            )
         if name in _LOOPS and (does or any(isinstance(v, Variable) for v in values)):
             params = {k: self._param(v) for k, v in node.params.items()}
             return self.build.do(node.op, values, **params)
@@ -122,9 +141,11 @@ class _Walk:
             outputs += found[n:]
             places.append([*range(n), *range(start, len(outputs))])
             wanted |= {places[k][i] for i in self.used.get(one, ())}
-        results = _Scan(joined, inputs, outputs, values, m, n, p["length"], p["reverse"]).write(
-            wanted, self.build
-        )
+        budgets = [f.params["memory"] for f in (node, *followers)]
+        memory = min([b for b in budgets if b is not None], default=None)
+        results = _Scan(
+            joined, inputs, outputs, values, m, n, p["length"], p["reverse"], memory
+        ).write(wanted, self.build)
         for k, one in enumerate(followers, 1):
             self.leaders[one] = [results[i] for i in places[k]]  # type: ignore[assignment]
         return [results[i] for i in places[0]]
@@ -157,10 +178,11 @@ class _Scan:
 
     def __init__(
         self, body: _Body, inputs: list[Any], outputs: list[Any], values: list[Any],
-        m: int, n: int, length: int, reverse: bool,
+        m: int, n: int, length: int, reverse: bool, memory: int | None,
     ) -> None:  # fmt: skip
         self.body, self.inputs, self.outputs, self.values = body, inputs, outputs, values
         self.m, self.n, self.length, self.reverse = m, n, length, reverse
+        self.memory = memory
 
     def write(self, wanted: set[int], build: Any) -> list[Any]:
         """The scan with what is wanted of it; its results, None where they are not."""
@@ -199,7 +221,7 @@ class _Scan:
             graph = Graph([i._node for i in news], roots, cls)
             found = build.do(
                 TABLE["scan"], operands_, body=graph, counts=(count, len(carried)),
-                length=self.length, reverse=self.reverse,
+                length=self.length, reverse=self.reverse, memory=self.memory,
             )  # fmt: skip
             for k, result in zip((*carried, *stacked), found, strict=True):
                 results[k] = result
@@ -344,9 +366,9 @@ class Numbers:
 
 
 def _content(value: Any) -> Any:
-    """A constant as a key: small ones by what they hold."""
+    """A constant as a key: all but very large ones by what they hold."""
     if type(value) in NUMBERS:
         return (type(value), repr(value))
-    if isinstance(value, (np.ndarray, np.generic)) and value.size <= 64:
+    if isinstance(value, (np.ndarray, np.generic)) and value.size <= COMPARED:
         return (value.shape, value.dtype.str, value.tobytes())
     return ("object", id(value))

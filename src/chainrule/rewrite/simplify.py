@@ -21,18 +21,13 @@ from chainrule.ops.identities import simplified as identity
 from chainrule.ops.recording import SELECT, general, selected, wrapped
 from chainrule.ops.replay import replay
 from chainrule.rewrite.expand import expansion
+from chainrule.rewrite.stencils import slices_added
 
 Operand = Any
 """A traced Variable, an array, or a number."""
 
 FOLDED: Final = 1 << 16
 """Constants of at most so many elements are computed beforehand."""
-
-HOLDERS: Final = frozenset({"cond", "scan", "while_loop", "while_back"})
-"""Rows that hold graphs."""
-
-NEVER: Final = frozenset({bool, np.bool_, np.ndarray})
-"""Types of a condition that is known beforehand."""
 
 SMALL: Final = 64
 """Constant arrays of at most so many elements are compared by content."""
@@ -55,6 +50,8 @@ class Builder:
         self.cls = cls
         self._known: dict[Any, Any] = {}
         self._kept: list[Any] = []
+        self.sums: dict[Node, list[Any]] = {}
+        """Terms of the sums that `rewrite.stencils` has made."""
 
     def node(self, node: Node, operands: Sequence[Operand]) -> Any:
         """The result of a node on rewritten operands."""
@@ -63,9 +60,9 @@ class Builder:
             return operands[0]
         if row is SELECT[0]:
             return operands[0][node.params["index"]]
+        if row.name == "custom":  # the user's rule for its derivative was used before
+            return list(operands[: node.params["rule"].results])
         operands = [_plain(x) for x in operands]
-        if row.name == EFFECT and type(operands[0]) in NEVER and not operands[0]:
-            return ()
         plainer = expansion(node, operands, self.cls)
         if plainer is not None:
             traced = [x for x in operands if isinstance(x, Variable)]
@@ -83,7 +80,8 @@ class Builder:
             return replay(branch, operands[1:], self.node)
         if not any(isinstance(x, Variable) for x in operands):
             found = _folded(node, operands)
-            if found is None and row.name in HOLDERS and not has_effect(row, node.params):
+            little = row.name in _LOOPS and not has_effect(row, node.params) and _is_little(node)
+            if found is None and little:
                 found = list(row.evaluate(operands, **node.params))
             if found is not None:
                 return found
@@ -166,6 +164,18 @@ class Builder:
         if isinstance(p, np.ndarray):
             return (p.shape, p.dtype.str, p.tobytes())
         return (type(p), p)
+
+
+_KNOWN: Final = frozenset({bool, np.bool_, np.ndarray})
+"""Types of a condition that is known beforehand."""
+
+_LOOPS: Final = frozenset({"cond", "scan", "while_loop", "while_back"})
+
+
+def _is_little(node: Node) -> bool:
+    """Whether the results of a loop may be held as constants."""
+    assert node.saved is not None
+    return sum(spec.size for spec in node.saved[0]) <= FOLDED
 
 
 def _plain(x: Operand) -> Operand:
@@ -259,10 +269,25 @@ def _operand(node: Node, k: int, build: Builder) -> Any:
     return value if before is None else wrapped(build.cls, value, before)
 
 
+def never(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """An effect whose condition is known not to hold."""
+    return () if type(operands[0]) in _KNOWN and not operands[0] else None
+
+
 def double_negative(node: Node, operands: list[Operand], build: Builder) -> Any:
     """-(-x) is x."""
     inner = _made_by(operands[0], "negative")
     return None if inner is None else _operand(inner, 0, build)
+
+
+def negative_factor(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """(-x) * 2 is x * -2."""
+    for x, other in (operands, operands[::-1]):
+        inner, c = _made_by(x, "negative"), constant(other)
+        if inner is not None and np.asarray(c).dtype.kind == "f" and like(x, node):
+            factor = -other if type(other) in NUMBERS else np.negative(other)
+            return build.do(node.op, [_operand(inner, 0, build), factor])
+    return None
 
 
 def same_shape(node: Node, operands: list[Operand], build: Builder) -> Any:
@@ -422,8 +447,10 @@ def _rows() -> Any:
 Rewrite = Callable[[Node, list[Operand], Builder], Any]
 
 REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
+    EFFECT: (never,),
     "negative": (double_negative,),
-    "add": (added_at,),
+    "add": (added_at, slices_added),
+    "multiply": (negative_factor,),
     "at_index": (traced_index,),
     "getitem": (whole,),
     "set_item": (whole,),
@@ -438,6 +465,6 @@ REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
     "permute_dims": (transposed_twice,),
     "matrix_transpose": (transposed_twice,),
     "power": (small_power,),
-    "strong_multiply": (doubled, bounded),
+    "strong_multiply": (doubled, bounded, negative_factor),
 }
 """Row -> the rewrites that look at it, in order."""

@@ -6,17 +6,19 @@ import warnings
 from typing import Any
 
 from chainrule.codegen.engine import available
+from chainrule.codegen.options import Options
 from chainrule.graph.graph import Graph
 
 _said: list[bool] = []
 
 
-def runnable(graph: Graph) -> Any:
-    """The graph, ready to run."""
+def runnable(graph: Graph, options: Options) -> Any:
+    """A graph as it was traced, ready to run."""
     if available():
         from chainrule.run.compiled import Compiled
 
-        return Compiled(graph)
+        return Compiled(graph, options)
+    from chainrule.rewrite.optimize import optimized
     from chainrule.run.reference import Reference
 
     if not _said:
@@ -27,4 +29,4 @@ def runnable(graph: Graph) -> Any:
             RuntimeWarning,
             stacklevel=2,
         )
-    return Reference(graph)
+    return Reference(optimized(graph))

@@ -9,31 +9,52 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
+import itertools
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from chainrule.codegen import assemble
+from chainrule.codegen import assemble, blas, cache, gemm, pool
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN
-from chainrule.codegen.engine import Machine
-from chainrule.codegen.linkage import InProcess, address_of, callback_type
+from chainrule.codegen.bounds import VIOLATION
+from chainrule.codegen.donate import donated
+from chainrule.codegen.engine import Machine, assembly, object_code, version
+from chainrule.codegen.fingerprint import Unkeyed, fingerprint, sources
+from chainrule.codegen.image import Image
+from chainrule.codegen.linkage import ADDRESSES, CALLBACK, CONSTANT, GEMM, PARALLEL
 from chainrule.codegen.loops import Buffer, Callback, Program
 from chainrule.codegen.lower import lower, plan_all
-from chainrule.codegen.memory import ALIGNMENT
+from chainrule.codegen.options import Options
+from chainrule.codegen.split import split
 from chainrule.codegen.steps import (
     DOUBT,
     LAYOUT,
     NO_MEMORY,
+    ON_STACK,
     OUT_OF_RANGE,
     RAISED,
     TOO_LONG,
-    on_stack,
 )
 from chainrule.codegen.values import Values
-from chainrule.errors import LoopError, ShapeError, TracedValueError, at, user_line
+from chainrule.errors import (
+    PACKAGE,
+    BoundsError,
+    LoopError,
+    ShapeError,
+    TracedValueError,
+    at,
+    user_line,
+)
 from chainrule.graph.graph import Graph
+from chainrule.graph.writes import note_write
+from chainrule.rewrite.hopeful import hopeful
+from chainrule.rewrite.optimize import optimized
+from chainrule.rewrite.simplify import Builder, simplified
 from chainrule.run.report import report
 
 
@@ -45,7 +66,7 @@ def check_layout() -> None:
     strided = ctypes.c_int.from_address(id(array[::2]) + FLAGS_AT).value
     number, scalar = 2.5, np.float64(3.5)
     fits = (
-        ctypes.c_void_p.from_address(id(array) + DATA_AT).value == address_of(array)
+        ctypes.c_void_p.from_address(id(array) + DATA_AT).value == assemble.address_of(array)
         and flags & PLAIN == PLAIN
         and strided & PLAIN != PLAIN
         and ctypes.c_double.from_address(id(number) + DATA_AT).value == number
@@ -78,31 +99,121 @@ def _builtin(address: int) -> tuple[Callable[..., int], _Method]:
     return make(ctypes.addressof(method), None, None), method
 
 
+RESTS: Final = 255
+"""Calls for which a program that raised doubts is not tried again, at most."""
+
+
 class Compiled:
     """Machine code of a graph: `compiled(*arrays)` gives a list of arrays and NumPy scalars."""
 
-    def __init__(self, graph: Graph, opt: int = 2, careful: bool = False) -> None:
+    def __init__(self, graph: Graph, options: Options | None = None) -> None:
+        """`graph` is as it was traced. Loads the code where it is kept, or compiles it."""
         check_layout()
-        self.graph = graph
-        careful = careful or bool(graph.effects)  # what is done cannot be done again
-        self.program: Program = lower(Values(graph), careful)
-        assemble.chop(self.program)
-        plan_all(self.program)
-        self._callbacks = self.program.callbacks
-        for k, call in enumerate(self._callbacks):
-            call.number = k
-        self._raised = threading.local()
-        self._callback = callback_type()(self._call_back)
-        address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
-        self._linkage = InProcess(address, unlocked=assemble.is_long(self.program))
-        self.text = assemble.assemble(self.program, self._linkage)
-        if len(self.program.kernels) > 40:
-            opt = 1
-        self.machine = Machine(self.text, opt, promote=len(self.program.programs()) > 1)
+        self.traced, self.options = graph, options or Options()
+        if graph.effects:  # what is done cannot be done again
+            self.options = replace(self.options, careful=True)
+        self.loaded = False
+        """Whether the machine code was there already."""
+        self.image = self._load_or_build()
+        self.machine = Machine(self.image.code)
+        self.machine.fill(ADDRESSES, [self._address(name) for name in self.image.outside])
         self._entry, self._method = _builtin(self.machine.address("entry"))
-        self.results = [(b.value.shape, b.value.dtype) for b in self.program.outputs]
+        self.results = [(shape, np.dtype(dtype)) for shape, dtype in self.image.results]
+        self._raised = threading.local()
         self._arenas = threading.local()
+        self._rests = 0
         self.call = self._make_call()
+
+    def _load_or_build(self) -> Image:
+        store = cache.current()
+        key = self._key() if store is not None else None
+        if store is None or key is None:
+            return self._build()
+        packed = store.get(key)
+        if packed is not None:
+            image = Image.unpack(packed)
+            # operations that NumPy does are found by their number: it must be the same program
+            if not image.callbacks or image.text == _digest(self.llvm):
+                self.loaded = True
+                return image
+        image = self._build()
+        store.put(key, image.pack())
+        return image
+
+    def _key(self) -> str | None:
+        """What the code is kept under, or None where it cannot be told from other code."""
+        import scipy
+
+        versions = (sources(), version(), sys.version, np.__version__, scipy.__version__)
+        for stage in ("traced", "graph"):
+            try:
+                return fingerprint(getattr(self, stage), versions, self.options)
+            except Unkeyed:  # a function of the user's, that the rewrites may have used up
+                pass
+        return None
+
+    def _build(self) -> Image:
+        assembled, program = self._assembled, self.program
+        return Image(
+            object_code(assembled.text, *self._effort),
+            assembled.outside,
+            program.arena,
+            [(b.value.shape, b.value.dtype.str) for b in program.outputs],
+            _digest(assembled.text),
+            bool(program.callbacks),
+            assembled.sites,
+            list(program.inplace.items()),
+            [
+                np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
+                for b in assemble.constants(program)
+            ],
+        )
+
+    def _address(self, name: str) -> int:
+        """What a name in the table of addresses stands for."""
+        kind, _, rest = name.partition(".")
+        if name == CALLBACK:
+            self._callback = assemble.callback_type()(self._call_back)
+            return ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        if kind + "." == CONSTANT:
+            return assemble.address_of(self.image.constants[int(rest)])
+        if kind + "." == GEMM:
+            return gemm.address(rest)
+        return pool.address() if name == PARALLEL else blas.address(rest)
+
+    # --- the stages, made again where they are asked for and the code was loaded -----------------
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The graph after all rewrites."""
+        return optimized(self.traced)
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """Loops over scalar expressions, with a memory plan."""
+        options = self.options
+
+        def lowered(careful: bool) -> Program:
+            hoped = self.graph if careful else hopeful(self.graph, Builder)
+            values = Values(hoped if hoped is self.graph else simplified(hoped))
+            return lower(values, careful)
+
+        program = donated(lowered, options.donated, options.careful)
+        assemble.chop(program)
+        split(program)
+        plan_all(program)
+        for k, call in enumerate(program.callbacks):
+            call.number = k
+        return program
+
+    @functools.cached_property
+    def _assembled(self) -> assemble.Assembled:
+        return assemble.assemble(self.program, self.options.check_bounds)
+
+    @property
+    def _effort(self) -> tuple[int, bool]:
+        """How hard LLVM is to try, and whether it looks for memory that can be registers."""
+        return 1 if len(self.program.kernels) > 40 else 2, len(self.program.programs()) > 1
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         """The outputs for arrays and NumPy scalars of the inputs' shapes and dtypes."""
@@ -116,12 +227,12 @@ class Compiled:
     @property
     def llvm(self) -> str:
         """The program in LLVM's language."""
-        return self.text
+        return self._assembled.text
 
     @property
     def assembly(self) -> str:
         """The machine code, as an assembler takes it."""
-        return self.machine.assembly()
+        return assembly(self.llvm, *self._effort)
 
     def report(self) -> str:
         """Kernels, operations, bytes moved, temporaries, and what NumPy does."""
@@ -129,45 +240,90 @@ class Compiled:
 
     def _make_call(self) -> Callable[..., tuple[Any, ...]]:
         """The function that a call goes through, written out for this program's arguments."""
-        given = [f"a{k}" for k in range(len(self.program.inputs))]
-        made = [f"r{k}" for k in range(len(self.results))]
-        more = [] if on_stack(self.program) else ["arena()"]
+        given = [f"a{k}" for k in range(len(self.traced.inputs))]
+        inplace = dict(self.image.inplace)
+        made = [f"r{k}" for k in range(len(self.results)) if k not in inplace]
+        outs = [f"a{inplace[k]}" if k in inplace else f"r{k}" for k in range(len(self.results))]
+        more = ["arena()"] if self.image.arena > ON_STACK else []
         lines = [f"def call({', '.join(given)}):"]
-        lines += [f"    {r} = empty(shape{k}, dtype{k})" for k, r in enumerate(made)]
+        lines += [f"    {r} = empty(shape{r[1:]}, dtype{r[1:]})" for r in made]
         lines += [f"    code = entry({', '.join(given + made + more)})"]
         lines += [f"    if code: return again(code, [{', '.join(given)}])"]
+        lines += [f"    note(a{j}, 'jit')" for j in inplace.values()]
         back = [
-            r if shape else f"{r}[()]" for r, (shape, _) in zip(made, self.results, strict=True)
+            r if shape else f"{r}[()]" for r, (shape, _) in zip(outs, self.results, strict=True)
         ]
         lines += [f"    return ({', '.join(back)}{',' if len(back) == 1 else ''})"]
         names: dict[str, Any] = {
-            "empty": np.empty, "entry": self._entry, "arena": self._arena, "again": self._again,
-        }  # fmt: skip
+            "empty": _spoiled if self.options.check_bounds else np.empty,
+            "entry": self._entry,
+            "arena": self._arena,
+            "again": self._again,
+            "note": note_write,
+        }
         for k, (shape, dtype) in enumerate(self.results):
             names[f"shape{k}"], names[f"dtype{k}"] = shape, dtype
-        exec("\n".join(lines), names)
+        self._names = names
+        # under a name in this package, so that it is no line of the user's
+        exec(compile("\n".join(lines), f"{PACKAGE}<compiled>", "exec"), names)
         return names["call"]
 
     def _arena(self) -> Any:
         """The memory for temporaries, one for each thread."""
+        if self.options.check_bounds:
+            return _spoiled((self.image.arena + 64,), np.dtype(np.uint8))
         try:
             return self._arenas.memory
         except AttributeError:
-            self._arenas.memory = np.empty(self.program.arena + ALIGNMENT, np.uint8)
+            self._arenas.memory = np.empty(self.image.arena + 64, np.uint8)
             return self._arenas.memory
 
     def _again(self, code: int, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """After a call that did not succeed: once more with contiguous arguments, or raise."""
+        if self.options.check_bounds:
+            self._raise_outside()
         if code & DOUBT and code & OUT_OF_RANGE == 0:
+            if self._names["entry"] is self._entry:
+                self._rest()
             return self.careful.call(*arguments)
         if code != LAYOUT:
             self._fail(code)
         return self.call(*[_plain(a) for a in arguments])
 
+    def _rest(self) -> None:
+        """After a doubt, go straight to the careful program for some calls: none after the first
+        doubt, then more and more, as some arguments raise one every time.
+        """
+        left = itertools.count(self._rests, -1)
+        self._rests = min(2 * self._rests + 1, RESTS)
+
+        def doubt(*_: Any) -> int:
+            if next(left) <= 1:
+                self._names["entry"] = self._entry
+            return DOUBT
+
+        if self._rests > 1:
+            self._names["entry"] = doubt
+
+    @functools.cached_property
+    def _callbacks(self) -> list[Callback]:
+        return self.program.callbacks
+
     @functools.cached_property
     def careful(self) -> Compiled:
         """The same program with strong products (`codegen.doubt`), compiled when it is needed."""
-        return Compiled(self.graph, careful=True)
+        return Compiled(self.traced, replace(self.options, careful=True))
+
+    def _raise_outside(self) -> None:
+        """Say where the machine code left its memory, if it did."""
+        violation = (ctypes.c_int64 * 2).from_address(self.machine.place(VIOLATION))
+        site, offset = violation
+        if site:
+            violation[:] = [0, 0]
+            raise BoundsError(
+                f"jit: {self.image.sites[site - 1]} at byte {offset}, which lies outside; this is "
+                "a defect of the compiler, please report it with the function" + at(user_line())
+            )
 
     def _fail(self, code: int) -> None:
         if code & TOO_LONG:
@@ -218,6 +374,10 @@ class Compiled:
             _shown(b, next(table), scalar=False)[...] = v
 
 
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
 def _shown(b: Buffer, pointer: int, scalar: bool = True) -> Any:
     """The array in a buffer, or its number where it has no axes."""
     v = b.value
@@ -226,6 +386,13 @@ def _shown(b: Buffer, pointer: int, scalar: bool = True) -> Any:
         return np.empty(v.shape, v.dtype)
     array = np.frombuffer(memory, v.dtype, v.size).reshape(v.shape)
     return array[()] if scalar and not v.shape else array
+
+
+def _spoiled(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """A new array in which every byte says that nothing has been written there."""
+    array = np.empty(shape, dtype)
+    array.reshape(-1).view(np.uint8)[...] = 0xFF
+    return array
 
 
 def _plain(a: Any) -> Any:

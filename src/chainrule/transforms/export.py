@@ -70,10 +70,9 @@ def export(
     _check_path(place, header.KEYWORDS)
     source = Source(f, example_args, argnums, name)
     functions = [source.function(kind) for kind in _several("derivatives", derivatives, KINDS)]
-    if blas == "loops":
-        for function in functions:
-            entries.without_blas(function.plain)
-            entries.without_blas(function.careful)
+    for function in functions:
+        entries.prepare(function.plain, blas == "symbols")
+        entries.prepare(function.careful, blas == "symbols")
     wanted = _several("low_level", low_level, adapters.ADAPTERS)
     around = [a for kind in wanted for a in _adapters(kind, functions)]
     module = entries.module_of(functions, target)
@@ -87,7 +86,7 @@ def export(
         f"{name}: {source.title}, compiled by chainrule. It runs without Python.",
         "Link with -lm" + (" and a BLAS library." if calls_blas else "."),
     )
-    code = engine.object_code(module.text(), target, promote=True)
+    code = engine.object_code(module.text(), promote=True, target=target)
     files = written(place, text, code, None if calls_blas and not link else link)
     prototypes = [header.prototype(x) for x in functions]
     prototypes += [header.adapter_prototype(a) for a in around]

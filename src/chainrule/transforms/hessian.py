@@ -17,17 +17,18 @@ def hessian(
     *,
     argnames: Argnames = None,
     has_aux: bool = False,
+    memory: int | str | None = None,
 ) -> Callable[..., Any]:
     """A function that gives the Hessian of f, which must return one real number.
 
     For an argument of shape T it has the shape (*T, *T); for a container of arguments it is a
-    container of containers. `argnums`, `argnames` and `has_aux` are as for `grad`.
+    container of containers. `argnums`, `argnames`, `has_aux` and `memory` are as for `grad`.
 
     >>> cr.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
     array([[10.,  6.],
            [ 6.,  0.]])
     """
-    gradient = gradient_function("hessian", f, argnums, argnames, has_aux)
+    gradient = gradient_function("hessian", f, argnums, argnames, has_aux, memory)
 
     @functools.wraps(f)
     def hessian_of(*args: Any, **kwargs: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.derive.batch import batch
 from chainrule.derive.entries import units, whole
 from chainrule.errors import ArgumentError, TracedValueError, at, user_line
+from chainrule.graph.budget import Limited, bytes_of
 from chainrule.graph.node import Spec, Variable
 from chainrule.ops.joining import stack
 from chainrule.ops.movement import moveaxis, reshape
@@ -38,13 +39,15 @@ def jacobian(
     argnames: Argnames = None,
     has_aux: bool = False,
     mode: str = "auto",
+    memory: int | str | None = None,
 ) -> Callable[..., Any]:
     """A function that gives the Jacobian of f: of f: R^d -> R^m, the m x d matrix.
 
     For a result of shape S and an argument of shape T the Jacobian has the shape (*S, *T). A result
     that is a container gives a container of Jacobians, each nested like the argument. The walk goes
     forwards where the argument has at most as many elements as the result, else backwards, unless
-    `mode` says "forward" or "reverse". `argnums`, `argnames` and `has_aux` are as for `grad`.
+    `mode` says "forward" or "reverse". `argnums`, `argnames`, `has_aux` and `memory` are as for
+    `grad`.
 
     >>> cr.jacobian(lambda x: np.array([2.0, 3.0]) * x[0] * x[1])(np.array([5.0, 7.0]))
     array([[14., 10.],
@@ -56,10 +59,12 @@ def jacobian(
         )
 
     function = prepared(f)
+    limit = bytes_of("jacobian", memory)
 
     @functools.wraps(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        return evaluated("jacobian", function, args, kwargs, argnums, argnames, has_aux, mode)
+        with Limited(limit):
+            return evaluated("jacobian", function, args, kwargs, argnums, argnames, has_aux, mode)
 
     return jacobian_of
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from chainrule.errors import DtypeError, at, user_line
+from chainrule.codegen.options import wanted
+from chainrule.errors import ArgumentError, DtypeError, at, user_line
 from chainrule.graph.graph import Graph, has_variable
 from chainrule.graph.node import Abstract, Spec, Variable
 from chainrule.ops.replay import replay
@@ -47,13 +51,35 @@ class Entry:
         self.finish = _finish(structure)
 
 
+class CacheInfo(NamedTuple):
+    """What a function given to `jit` has compiled."""
+
+    compiled: int
+    """Signatures for which machine code was made."""
+    loaded: int
+    """Signatures whose code was found in the folder of `set_cache_dir`."""
+    kept: int
+    """Signatures that are compiled now; those used least recently may have gone."""
+
+
 class Jitted:
     """What `jit` returns: call it like the function it was made of."""
 
-    def __init__(self, function: Callable[..., Any], static: tuple[int | str, ...] = ()) -> None:
-        self.function, self.static = function, static
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        static: tuple[int | str, ...] = (),
+        check_bounds: bool = False,
+        donate: tuple[int | str, ...] = (),
+    ) -> None:
+        self.function, self.static, self.options = function, static, wanted(check_bounds)
+        self.donate = _donated(function, static, donate)
+        self._warned: set[str] = set()
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
         self._numbers: dict[Signature, Callable[..., Any]] = {}
+        self._places = frozenset({i for i in static if isinstance(i, int)})
+        self._made = [0, 0]
+        """Signatures that were compiled, and loaded."""
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function, updated=())
 
@@ -67,12 +93,17 @@ class Jitted:
             quick = self._numbers.get(tuple(map(type, args)))
             if quick is not None:  # nothing but floats: their types say all
                 return quick(*args)
-        if kwargs or self.static:
+        if kwargs:
             return self._general(args, kwargs)
         key: list[Any] = []
         values: list[Any] = []
         cls: Any = None
-        for a in args:
+        moving: Sequence[Any] = args
+        if self.static:
+            fixed = [a for i, a in enumerate(args) if i in self._places]
+            key += [*map(type, fixed), *fixed]
+            moving = [a for i, a in enumerate(args) if i not in self._places]
+        for a in moving:
             kind = type(a)
             if kind is ndarray:
                 value = a
@@ -93,7 +124,10 @@ class Jitted:
             key.append(value.dtype)
             values.append(value if shape else value[()])
         short = tuple(key)
-        entry = self.cache.get(short)
+        try:
+            entry = self.cache.get(short)
+        except TypeError:  # a static argument without a hash
+            return self._general(args, kwargs)
         if entry is None or entry.call is None:
             return self._general(args, kwargs, short)
         if cls is None:
@@ -112,7 +146,8 @@ class Jitted:
             for x, s in zip(leaves, entry.graph.inputs, strict=True)
         ):
             self._keep(short, entry)
-            if all(type(x) in _FLOATS for x in leaves) and entry.call is not None:
+            only_numbers = not self.static and all(type(x) in _FLOATS for x in leaves)
+            if only_numbers and entry.call is not None:
                 finish, call = entry.finish, entry.call
                 self._numbers[tuple(map(type, args))] = lambda *args: finish(call(*args))
         self.cache.move_to_end(key)
@@ -138,7 +173,7 @@ class Jitted:
         if not self.static:
             leaves, structure = flatten((args, kwargs))
             return (), leaves, structure
-        places = {i for i in self.static if isinstance(i, int)}
+        places = self._places
         fixed: list[Any] = [(i, args[i]) for i in sorted(places) if i < len(args)]
         fixed += [(k, kwargs[k]) for k in self.static if isinstance(k, str) and k in kwargs]
         moving = tuple(None if i in places else a for i, a in enumerate(args))
@@ -178,7 +213,6 @@ class Jitted:
 
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
         from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
-        from chainrule.rewrite.optimize import optimized
         from chainrule.run.choose import runnable
 
         function = rewrite(self.function, arrays=True, control_flow=True)
@@ -190,9 +224,53 @@ class Jitted:
 
         entry = Entry(*graph_of(whole, specs, structure, cls, "jit", self.__name__))
         if not entry.outside:
-            entry.run = runnable(optimized(entry.graph))
+            names = self._given(structure) if self.donate else {}
+            given = tuple(k for k in names if specs[k].shape)
+            entry.run = runnable(entry.graph, dataclasses.replace(self.options, donated=given))
+            self._warn(entry.run, {names[k]: specs[k] for k in given if not _taken(entry.run, k)})
             entry.call = getattr(entry.run, "call", None)
+            self._made[getattr(entry.run, "loaded", False)] += 1
         return entry
+
+    def _given(self, structure: Structure) -> dict[int, str]:
+        """The leaves of the arguments that are donated, and the names of these."""
+        leaves = range(structure.count)
+        args, kwargs = unflatten(structure, list(leaves))
+        found: dict[int, str] = {}
+        for position, name in self.donate:
+            if name in kwargs:
+                part = kwargs[name]
+            elif position is not None and position < len(args):
+                part = args[position]
+            else:
+                continue
+            found.update(dict.fromkeys(flatten(part)[0], name))
+        return found
+
+    def _warn(self, run: Any, unused: dict[str, Spec]) -> None:
+        """Say once of each argument that was donated in vain."""
+        unused = {name: spec for name, spec in unused.items() if name not in self._warned}
+        if unused and hasattr(run, "image"):
+            self._warned.update(unused)
+            shown = ", ".join(f"{name!r} ({spec!r})" for name, spec in unused.items())
+            warnings.warn(
+                f"jit: memory donated to {self.__name__} is not used: {shown}; a result can take "
+                "an array's memory if it has the same shape and dtype and is computed after the "
+                "last use of the array" + at(user_line()),
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def cache_info(self) -> CacheInfo:
+        """How often it was compiled, and how often its code was found on disk.
+
+        >>> f = cr.jit(lambda x: x + 1)
+        >>> _ = f(1.0), f(2.0), f(np.ones(3))
+        >>> f.cache_info().compiled
+        2
+        """
+        compiled, loaded = self._made
+        return CacheInfo(compiled, loaded, len(set(map(id, self.cache.values()))))
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
@@ -230,6 +308,8 @@ def jit(
     function: Callable[..., Any] | None = None,
     *,
     static: int | str | Sequence[int | str] = (),
+    donate: int | str | Sequence[int | str] = (),
+    check_bounds: bool = False,
 ) -> Any:
     """The function, compiled to machine code when it is first called with arguments of some shapes
     and dtypes, and for each other combination of them.
@@ -248,8 +328,19 @@ def jit(
     the function is traced. An `assert` of a traced condition is checked in each call. Under a
     derivative both are done once, with the primal values.
 
-    Raises TracedValueError where Python asks a traced value for a number, and DtypeError for an
-    argument that is no array.
+    `donate` names arguments (by position or name) whose arrays are not needed after the call. A
+    result of the same shape and dtype takes the memory of such an array where it can, and is that
+    array; what cannot be used is named in a warning, once. Whoever reads a donated array later
+    finds the result, or after an error anything, in it. Arrays that are read-only, strided, or
+    share memory with another argument are copied before. Without `donate` results never share
+    memory with arguments. Under a derivative or a trace nothing is donated.
+
+    With `check_bounds` every load and store of the machine code is compared with the extent of its
+    memory, and BoundsError raised in place of a crash; it runs several times slower. The
+    environment variable `CHAINRULE_CHECK_BOUNDS=1` asks for it in the whole process.
+
+    Raises TracedValueError where Python asks a traced value for a number, DtypeError for an
+    argument that is no array, and ArgumentError for a donated one that the function does not have.
 
     >>> @cr.jit
     ... def f(x, y):
@@ -270,11 +361,17 @@ def jit(
     3.023529
     3.000092
     np.float64(3.00009...)
+
+    >>> step = cr.jit(lambda x, g: x - 0.1 * g, donate="x")
+    >>> x = np.ones(3)
+    >>> step(x, np.ones(3)) is x
+    True
     """
     fixed = (static,) if isinstance(static, (int, str)) else tuple(static)
+    given = (donate,) if isinstance(donate, (int, str)) else tuple(donate)
     if function is None:
-        return lambda f: Jitted(f, fixed)
-    return Jitted(function, fixed)
+        return lambda f: Jitted(f, fixed, check_bounds, given)
+    return Jitted(function, fixed, check_bounds, given)
 
 
 # --- arguments and results -----------------------------------------------------------------------
@@ -287,6 +384,44 @@ def class_of_leaves(leaves: Sequence[Any]) -> Any:
         if isinstance(x, Variable) and (cls is None or issubclass(type(x), cls)):
             cls = type(x)
     return cls
+
+
+def _taken(run: Any, k: int) -> bool:
+    """Whether a result has the memory of input k."""
+    return any(j == k for _, j in getattr(getattr(run, "image", None), "inplace", ()))
+
+
+def _donated(
+    function: Any, static: Sequence[int | str], donate: Sequence[int | str]
+) -> tuple[tuple[int | None, str], ...]:
+    """Position and name of each argument that is donated."""
+    if not donate:
+        return ()
+    parameters = inspect.signature(function).parameters
+    names = list(parameters)
+    kinds = {p.kind for p in parameters.values()}
+    found: list[tuple[int | None, str]] = []
+    for x in donate:
+        if isinstance(x, int) and 0 <= x < len(names):
+            found.append((x, names[x]))
+        elif isinstance(x, int) and x >= 0 and inspect.Parameter.VAR_POSITIONAL in kinds:
+            found.append((x, f"argument {x}"))
+        elif x in names and parameters[str(x)].kind is not inspect.Parameter.VAR_KEYWORD:
+            found.append((names.index(str(x)), str(x)))
+        elif isinstance(x, str) and inspect.Parameter.VAR_KEYWORD in kinds:
+            found.append((None, x))
+        else:
+            raise ArgumentError(
+                f"jit: donate={x!r} is no argument of {getattr(function, '__name__', 'it')}, which "
+                f"has {', '.join(names)}" + at(user_line())
+            )
+    both = [name for k, name in found if k in static or name in static]
+    if both:
+        raise ArgumentError(
+            f"jit: {', '.join(both)} cannot be donated, being static: its value is part of the "
+            "compiled code" + at(user_line())
+        )
+    return tuple(found)
 
 
 def _finish(structure: Structure) -> Callable[[Any], Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.derive import control_flow as control_flow  # the rules of loops and branches
 from chainrule.derive import control_flow_batch as control_flow_batch
 from chainrule.derive import deferred as deferred  # and of what was put off
+from chainrule.derive import scan_back as scan_back
 from chainrule.derive import while_back as while_back
 from chainrule.derive.forward import between, forward
 from chainrule.derive.reverse import reverse

@@ -1,11 +1,14 @@
-"""The way back through a loop of unknown length (`while_back` of `ops.control_flow`)."""
+"""A loop of unknown length, and the way back over its turns."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chainrule.codegen.carry import Carry
 from chainrule.codegen.poll import again, poll_of
+
+if TYPE_CHECKING:
+    from chainrule.codegen.turns import Turns
 
 NO_MEMORY: Final = 16
 """There was no memory for what the way back through a loop needs."""
@@ -21,7 +24,7 @@ class ThereAndBack:
     grows to twice its size when it is full.
     """
 
-    def __init__(self, turns: Any, bodies: list[str]) -> None:
+    def __init__(self, turns: Turns, bodies: list[str]) -> None:
         self.turns, self.bodies, self.e = turns, bodies, turns.e
         self.step, self.steps = turns.step, turns.steps
         m, k, q, n = self.step.counts

@@ -1,0 +1,157 @@
+"""What the way back through loops keeps, and what it computes again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.codegen.loops import Loop, Program
+from chainrule.rewrite import segments
+
+# --- programs ------------------------------------------------------------------------------------
+
+N = 83
+
+
+def heat(u: Any, k: Any) -> Any:
+    """A stencil; bilinear in the carry and a constant."""
+    for _ in range(N):
+        inside = u[1:-1] + k * (u[2:] - 2 * u[1:-1] + u[:-2])
+        u = np.concatenate([u[:1], inside, u[-1:]])
+    return np.sum(u * u)
+
+
+def forced(u: Any, k: Any) -> Any:
+    """A walk along an array, which stacks what others read, with its own derivative."""
+    xs = np.sin(np.arange(N * 80.0)).reshape(N, 80) * k
+    last, ys = cr.scan(lambda c, x: (np.tanh(c * x) + u, np.sum(c * c) * x), u, xs)
+    return np.sum(last) + np.sum(ys * ys)
+
+
+def backwards(u: Any, k: Any) -> Any:
+    """The same from the end."""
+    xs = np.sin(np.arange(N * 80.0)).reshape(N, 80) * k
+    last, ys = cr.scan(lambda c, x: (np.tanh(c * x) + u, np.sum(c * c) * x), u, xs, reverse=True)
+    return np.sum(last) + np.sum(ys * ys)
+
+
+def filled(u: Any, k: Any) -> Any:
+    """An array written element by element, each from the one before."""
+    y = np.zeros(80)
+    y[0] = k
+    for i in range(1, 80):
+        y[i] = np.sin(y[i - 1]) * u[i]
+    return np.sum(y * y)
+
+
+def updated(u: Any, k: Any) -> Any:
+    """Elements written again and again, at places that depend on what is there, read as a whole."""
+    y = u * 1.0
+    for i in range(N):
+        j = cr.astype(cr.floor(np.abs(y[i % 80]) * 7), np.int64) % 80
+        y[j] = k * np.tanh(np.sum((1.0 * y) ** 2) / 40) + y[(j + 3) % 80]
+        y[i % 80] = y[i % 80] * 0.5 + y[5]
+    return np.sum(y * y)
+
+
+def nested(u: Any, k: Any) -> Any:
+    """A loop in a loop."""
+    for _ in range(9):
+        v = u
+        for _ in range(11):
+            v = np.sin(v * k) + u
+        u = u + 0.1 * v
+    return np.sum(u * u)
+
+
+PROGRAMS: list[Callable[..., Any]] = [heat, forced, backwards, filled, updated, nested]
+
+U = np.random.default_rng(0).random(80)
+
+
+@pytest.fixture(params=["as a rule", "in segments"])
+def _how(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "in segments":
+        monkeypatch.setattr(segments, "LARGE", 0)
+        monkeypatch.setattr(segments, "WIDE", 0)
+        monkeypatch.setattr(segments, "NEAR", 1 << 12)
+        monkeypatch.setattr(segments, "CHEAP", 1 << 30)
+        monkeypatch.setattr(segments, "_work", lambda _: 1)
+
+
+@pytest.mark.usefixtures("_how")
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_gradients(program: Callable[..., Any]) -> None:
+    """Compiled agrees with eager, and both with differences."""
+    gradient = cr.grad(program, argnums=(0, 1))
+    got, want = cr.jit(gradient)(U, 0.3), gradient(U, 0.3)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+    value, h = cr.jit(program), 1e-6
+    direction = np.cos(np.arange(80.0))
+    slope = (value(U + h * direction, 0.3 + h) - value(U - h * direction, 0.3 - h)) / (2 * h)
+    np.testing.assert_allclose(np.sum(got[0] * direction) + got[1], slope, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.usefixtures("_how")
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_second_derivatives(program: Callable[..., Any]) -> None:
+    """Products with the Hessian, forward over reverse and reverse over reverse."""
+    v = np.cos(np.arange(80.0))
+
+    def slope(u: Any) -> Any:
+        return np.sum(cr.grad(program)(u, 0.3) * v)
+
+    def forward(u: Any) -> Any:
+        return cr.jvp(lambda x: cr.grad(program)(x, 0.3), u, v)[1]
+
+    found = cr.jit(cr.grad(slope))(U)
+    np.testing.assert_allclose(cr.jit(forward)(U), found, rtol=1e-8, atol=1e-10)
+    gradient, h = cr.jit(cr.grad(program)), 1e-5
+    differences = (gradient(U + h * v, 0.3) - gradient(U - h * v, 0.3)) / (2 * h)
+    np.testing.assert_allclose(found, differences, rtol=1e-5, atol=1e-6)
+
+
+def loops(program: Program) -> list[Loop]:
+    """The loops of a program, those inside of others too."""
+    return [s for p in program.programs() for s in p.steps if isinstance(s, Loop)]
+
+
+# --- in place ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1000, 10_000])
+def test_writing_elements_keeps_the_elements(n: int) -> None:
+    """An array written one element a turn: the tape grows with the turns, not with their square."""
+
+    def f(x: Any) -> Any:
+        y = np.zeros(n)
+        y[0] = x[0]
+        for i in range(1, n):
+            y[i] = np.sin(y[i - 1]) * x[i]
+        return np.sum(y)
+
+    program = cr.jit(cr.grad(f)).lower(np.ones(n)).loops
+    assert sum(p.arena for p in program.programs()) < 100 * n
+
+
+def test_what_is_read_as_a_whole_is_undone() -> None:
+    """Old elements and their places are kept, and put back on the way back."""
+    program = cr.jit(cr.grad(updated)).lower(U, 0.3).loops
+    assert sum(p.arena for p in program.programs()) < 20 * 8 * N + 20 * 8 * 80
+
+
+def test_a_linear_loop_keeps_nothing() -> None:
+    """Where the way back reads nothing of the turns, nothing is stored."""
+
+    def f(u: Any) -> Any:
+        for _ in range(100_000):
+            u = u + 0.1 * (np.concatenate([u[1:], u[:1]]) - u)
+        return np.sum(u * u)
+
+    program = cr.jit(cr.grad(f)).lower(U).loops
+    assert sum(p.arena for p in program.programs()) < 100 * 80 * 8
