@@ -123,7 +123,8 @@ def test_broken_kernels_are_caught(
     monkeypatch.setattr(compiled, "plan_all", wrong)
     g = cr.jit(f, check_bounds=True)
     for _ in range(2):
-        with pytest.raises(BoundsError, match=rf"kernel\d+ {what} \w+ \w\d+ of \d+ elements") as e:
+        words = rf"kernel\.\d+ {what} \w+ \w\d+ of \d+ elements"
+        with pytest.raises(BoundsError, match=words) as e:
             g(X)
         assert "at byte" in str(e.value)
         assert "test_jit_bounds.py" in str(e.value)

@@ -35,6 +35,8 @@ INTERNAL = {
     "betainc_moment", "gammainc_moment", "hurwitz_moment", "while_back",
     # rules that look at values, in a traced graph; results with a rule of the user's
     "custom", "deferred",
+    # what is done, and gives nothing
+    "effect",
     # products in which zero times infinity is zero
     "strong_contraction", "strong_multiply",
     # made by the compiler

@@ -417,11 +417,6 @@ def matched(x: Any) -> Any:
     return 3
 
 
-def asserted(x: Any) -> Any:
-    assert x > 0
-    return x
-
-
 def listed(x: Any) -> Any:
     return [i for i in range(int(x))]
 
@@ -504,7 +499,6 @@ REFUSED = {
     generated: r"a generator(.|\n)*if x > i",
     written_globally: r"'WRITTEN' is assigned to",
     matched: r"`match`(.|\n)*match x",
-    asserted: r"assert(.|\n)*assert x > 0",
     listed: r"length of this range is traced(.|\n)*for i in range",
     filtered: r"comprehension",
     noted: r"'seen', a set, is changed in place",

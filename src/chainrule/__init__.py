@@ -68,6 +68,7 @@ from chainrule.errors import (
     LoopError,
     MatrixError,
     MissingDerivative,
+    MissingMachineCode,
     NaNError,
     ShapeError,
     StructureError,
@@ -411,6 +412,12 @@ from chainrule.transforms.custom import (
     custom_jvp,
     custom_vjp,
 )
+from chainrule.transforms.export import (
+    export,
+)
+from chainrule.transforms.exported import (
+    Exported,
+)
 from chainrule.transforms.grad import (
     grad,
     value_and_grad,
@@ -455,10 +462,10 @@ from chainrule.version import (
 )
 
 __all__ = [
-    "ArgumentError", "BoundsError", "ChainruleError", "DtypeError", "GradientMismatch",
-    "GradientReport",
-    "GraphError", "LoopError", "MatrixError", "MissingDerivative", "NaNError", "ShapeError",
-    "StructureError", "Tensor", "TracedValueError", "__array_api_version__",
+    "ArgumentError", "BoundsError", "ChainruleError", "DtypeError", "Exported",
+    "GradientMismatch", "GradientReport", "GraphError", "LoopError", "MatrixError",
+    "MissingDerivative", "MissingMachineCode", "NaNError", "ShapeError", "StructureError",
+    "Tensor", "TracedValueError", "__array_api_version__",
     "__array_namespace_info__", "__version__", "abs", "acos", "acosh", "add", "algebra", "all",
     "amax", "amin", "angle", "any", "append", "apply_along_axis", "apply_over_axes", "arange",
     "argmax", "argmin", "argsort", "argwhere", "array", "array_split", "asarray", "asin", "asinh",
@@ -472,7 +479,8 @@ __all__ = [
     "custom_jvp", "custom_vjp", "deg2rad", "degrees", "delete", "detect_anomaly", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack",
     "e", "ediff1d", "einsum", "empty", "empty_like", "enable_grad", "equal", "exp", "exp2",
-    "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero", "flatten",
+    "expand_dims", "expm1", "export", "extract", "eye", "fabs", "fft", "finfo", "flatnonzero",
+    "flatten",
     "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor", "floor_divide",
     "fmax", "fmin", "fmod", "fori_loop", "frexp", "from_dlpack", "full", "full_like", "gcd",
     "geomspace", "get_cache_dir", "get_default_dtype", "get_num_threads", "grad", "gradient",

@@ -72,6 +72,10 @@ class MissingDerivative(ChainruleError, NotImplementedError):
     """The operation has a value but no derivative in the argument asked for."""
 
 
+class MissingMachineCode(ChainruleError, NotImplementedError):
+    """Operations that only NumPy evaluates, where there is to be no Python."""
+
+
 class MatrixError(ChainruleError, LinAlgError):
     """A matrix the operation cannot take: singular, not positive definite, not square."""
 

@@ -12,22 +12,25 @@ It returns a Python integer: OK, or why not.
 from __future__ import annotations
 
 import ctypes
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.codegen.bounds import VIOLATION, verify
-from chainrule.codegen.loops import Buffer, Kernel, Loop, Nest, Product, Program
+from chainrule.codegen.engine import host
+from chainrule.codegen.linkage import ADDRESSES, CONSTANT, Table
+from chainrule.codegen.loops import Buffer, Kernel, Program, work
+from chainrule.codegen.memory import ALIGNMENT
 from chainrule.codegen.reshape import chopped
 from chainrule.codegen.steps import (
-    ADDRESSES,
-    CONSTANT,
+    INTERRUPTED,
     LAYOUT,
     OUT_OF_BOUNDS,
     Shared,
     StepsEmitter,
+    aligned,
+    on_stack,
 )
 from chainrule.codegen.text import Emitter
 
@@ -43,9 +46,6 @@ PLAIN: Final = 0x101
 WRITEABLE: Final = 0x400
 """Flag of what may be written."""
 
-ON_STACK: Final = 16384
-"""An arena of at most so many bytes lies on the stack."""
-
 LONG: Final = 800
 """A body without loops longer than this is cut."""
 
@@ -54,19 +54,9 @@ LITTLE: Final = 20000
 """Operations that take less time than letting other threads run would be worth."""
 
 
-def work(program: Program) -> int:
-    """About how many operations a call does."""
-    total = 0
-    for step in program.steps:
-        if isinstance(step, Kernel):
-            total += math.prod(step.extents) * len(step.body())
-        elif isinstance(step, Nest):
-            total += sum(math.prod(k.extents) * len(k.body()) for k in step.kernels)
-        elif isinstance(step, Product):
-            total += math.prod(step.extents) * math.prod(step.sizes)
-        elif isinstance(step, Loop):
-            total += max(step.length, 100) * sum(map(work, step.bodies))
-    return total
+def is_long(program: Program) -> bool:
+    """Whether a call takes so long that other threads may run Python meanwhile."""
+    return work(program) > LITTLE
 
 
 def chop(program: Program) -> None:
@@ -100,14 +90,15 @@ class Assembled:
     """What the accesses are that are checked, by their numbers."""
 
 
-def assemble(program: Program, vector_bytes: int, check_bounds: bool = False) -> Assembled:
+def assemble(program: Program, check_bounds: bool = False) -> Assembled:
     """The program as a module. Raises BoundsError if a check of bounds fails already."""
     names = {b: f"{CONSTANT}{k}" for k, b in enumerate(constants(program))}
     if check_bounds:
         verify(program)
-    shared = Shared(vector_bytes, names, check_bounds)
-    text = _Entry(program, shared).text()
-    return Assembled(text, list(shared.outside), shared.sites.list if shared.sites else [])
+    table = Table(names, unlocked=is_long(program))
+    shared = Shared(host(), table, check_bounds)
+    text = _Entry(program, shared, table).text()
+    return Assembled(text, list(table.places), shared.sites.list if shared.sites else [])
 
 
 def constants(program: Program) -> list[Buffer]:
@@ -118,12 +109,16 @@ def constants(program: Program) -> list[Buffer]:
 class _Entry(StepsEmitter):
     """The function that is called."""
 
+    def __init__(self, program: Program, shared: Shared, table: Table) -> None:
+        super().__init__(program, shared)
+        self.table = table
+
     def text(self) -> str:
         """The module."""
         self._prologue()
         self.steps()
         self._finish()
-        count = len(self.shared.outside)
+        count = len(self.table.places)
         self.module.definitions[ADDRESSES] = (
             f"@{ADDRESSES} = global [{count} x ptr] zeroinitializer"
         )
@@ -140,18 +135,12 @@ class _Entry(StepsEmitter):
         for b in self._made():
             array = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
             names[b] = e.do(f"load ptr, ptr {array}")
-        for b in (p.status, p.doubt):
-            names[b] = e.do("alloca i8, align 8")
-            e.put(f"store i8 0, ptr {names[b]}")
-        arena = "%arena"
-        if p.arena <= ON_STACK:
-            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align 64")
+        self.begin_notes()
+        if on_stack(p):
+            arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align {ALIGNMENT}")
         else:
             place = e.do(f"getelementptr i8, ptr %arena, i64 {DATA_AT}")
-            raw = e.do(f"load ptr, ptr {place}")
-            number = e.do(f"ptrtoint ptr {raw} to i64")
-            number = e.do(f"and i64 {e.do(f'add i64 {number}, 63')}, -64")
-            arena = e.do(f"inttoptr i64 {number} to ptr")
+            arena = aligned(e, e.do(f"load ptr, ptr {place}"))
         self.place_temporaries(arena)
 
     def _made(self) -> list[Buffer]:
@@ -184,9 +173,7 @@ class _Entry(StepsEmitter):
 
     def _finish(self) -> None:
         e, p = self.e, self.program
-        status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
-        doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
-        code = e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
+        code = self.noted()
         if self.shared.sites is not None:
             outside = e.do(f"icmp ne i64 {e.do(f'load i64, ptr @{VIOLATION}')}, 0")
             bit = e.do(f"select i1 {outside}, i32 {OUT_OF_BOUNDS}, i32 0")
@@ -195,7 +182,7 @@ class _Entry(StepsEmitter):
         parameters = [f"ptr %o{b.number}" for b in p.inputs] + [
             f"ptr %r{b.number}" for b in self._made()
         ]
-        if p.arena > ON_STACK:
+        if not on_stack(p):
             parameters.append("ptr %arena")
         head = f"define internal i32 @run({', '.join(parameters)}) #0 {{"
         self.module.functions.append("\n".join([head, *e.lines, "}"]))
@@ -209,7 +196,7 @@ class _Entry(StepsEmitter):
         for k in range(count):
             place = e.do(f"getelementptr ptr, ptr %args, i64 {k}")
             objects.append(f"ptr {e.do(f'load ptr, ptr {place}')}")
-        free = work(self.program) > LITTLE
+        free = is_long(self.program)
         if free:
             self.module.declare("PyEval_SaveThread", "ptr", "")
             self.module.declare("PyEval_RestoreThread", "void", "ptr")
@@ -218,6 +205,10 @@ class _Entry(StepsEmitter):
         if free:
             e.put(f"call void @PyEval_RestoreThread(ptr {state})")
         self.module.declare("PyLong_FromLong", "ptr", "i64")
+        e.put(f"br i1 {e.do(f'icmp eq i32 {code}, {INTERRUPTED}')}, label %raise, label %return")
+        e.label("raise")  # what a handler of a signal has raised
+        e.put("ret ptr null")
+        e.label("return")
         result = e.do(f"call ptr @PyLong_FromLong(i64 {e.do(f'zext i32 {code} to i64')})")
         e.put(f"ret ptr {result}")
         head = "define ptr @entry(ptr %self, ptr %args, i64 %count) #0 {"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chainrule.codegen.carry import Carry
+from chainrule.codegen.poll import again, poll_of
 
 if TYPE_CHECKING:
     from chainrule.codegen.turns import Turns
@@ -105,8 +106,10 @@ class ThereAndBack:
         e.label(before)
         e.put(f"br label %{head}")
         e.label(head)
-        e.put(f"{i} = phi i64 [ {count}, %{before} ], [ {minus}, %{latch} ]")
-        self.going.phis(before, latch)
+        poll = poll_of(t, None)
+        more = f", [ {minus}, %{poll.after} ]" if poll else ""
+        e.put(f"{i} = phi i64 [ {count}, %{before} ], [ {minus}, %{latch} ]{more}")
+        self.going.phis(before, latch, poll)
         e.put(f"br i1 {e.do(f'icmp ne i64 {i}, 0')}, label %{turn}, label %{end}")
         e.label(turn)
         e.put(f"{minus} = add nsw i64 {i}, -1")
@@ -121,7 +124,7 @@ class ThereAndBack:
         e.put(f"br label %{latch}")
         e.label(latch)
         self.going.exchange()
-        e.put(f"br label %{head}")
+        again(t, minus, head, poll, self._free)
         e.label(end)
         self.going.give(known=False)
 

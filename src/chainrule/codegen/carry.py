@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from chainrule.codegen.loops import Buffer, Program
 
 if TYPE_CHECKING:
+    from chainrule.codegen.poll import Poll
     from chainrule.codegen.turns import Turns
 
 SMALL: Final = 512
@@ -58,8 +59,8 @@ class Carry:
                 pair = (self.result[k], self.other[k])
                 self.places.append(pair if odd else pair[::-1])
 
-    def phis(self, before: str, latch: str) -> None:
-        """At the head of the loop."""
+    def phis(self, before: str, latch: str, poll: Poll | None) -> None:
+        """At the head of the loop, which is reached from `before`, `latch` and a poll."""
         e = self.e
         self.now, self.then, self.pending = [], [], []
         for k, (one, two) in enumerate(self.places):
@@ -68,8 +69,10 @@ class Carry:
                 self.then.append(two)
                 continue
             now, then, later = e.fresh(), e.fresh(), e.fresh()
-            e.put(f"{now} = phi ptr [ {self.begin[k]}, %{before} ], [ {then}, %{latch} ]")
-            e.put(f"{then} = phi ptr [ {one}, %{before} ], [ {later}, %{latch} ]")
+            for name, first, next_one in ((now, self.begin[k], then), (then, one, later)):
+                more = f", [ {next_one}, %{poll.after} ]" if poll else ""
+                ways = f"[ {first}, %{before} ], [ {next_one}, %{latch} ]{more}"
+                e.put(f"{name} = phi ptr {ways}")
             self.now.append(now)
             self.then.append(then)
             self.pending.append((k, later))

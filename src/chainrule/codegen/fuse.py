@@ -22,6 +22,7 @@ from chainrule.codegen.scalars import EMIT, EXPENSIVE
 from chainrule.codegen.scope import Memory, Scope, loop_index
 from chainrule.codegen.values import CODES, Value, Values, code_of
 from chainrule.codegen.views import Index, Unresolved
+from chainrule.graph.graph import has_effect
 
 WRITTEN_OUT: Final = 36
 """Arrays of at most this many elements are computed element by element, without loops ..."""
@@ -142,6 +143,8 @@ class Fusion:
         self.level: dict[Value, int] = {}
         self.stored: set[Value] = set()
         self.calls: list[Value] = []
+        self.effects = 0
+        """The level of the last effect."""
         self.cost: dict[Value, int] = {}
         self.users = values.users()
         for v in values.list:
@@ -187,7 +190,7 @@ class Fusion:
             if written or v.code not in ("f8", "f4"):
                 return "compute"
         if v.code in ("f8", "f4") and a.code == b.code == v.code:
-            return "callback" if self.careful and v.op == "strong_matmul" else "product"
+            return "product"
         return "callback"
 
     def is_base(self, v: Value) -> bool:
@@ -339,6 +342,8 @@ class Fusion:
         level = 0
         for k, a in enumerate(v.args):
             level = max(level, self._operand_level(v, k, a))
+        if has_effect(v.row, v.params):  # effects are done in their order
+            level = self.effects = max(level, self.effects)
         self.level[v] = level
         self.stored.add(v)
         self.calls.append(v)

@@ -7,6 +7,7 @@ writes buffers. Next: `chainrule.codegen.emit` writes a kernel in LLVM's languag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -315,6 +316,21 @@ class Program:
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.steps))
+
+
+def work(program: Program) -> int:
+    """About how many operations a call does."""
+    total = 0
+    for step in program.steps:
+        if isinstance(step, Kernel):
+            total += math.prod(step.extents) * len(step.body())
+        elif isinstance(step, Nest):
+            total += sum(math.prod(k.extents) * len(k.body()) for k in step.kernels)
+        elif isinstance(step, Product):
+            total += math.prod(step.extents) * math.prod(step.sizes)
+        elif isinstance(step, Loop):
+            total += max(step.length, 100) * sum(map(work, step.bodies))
+    return total
 
 
 def positions_by_buffer(kernel: Kernel) -> dict[Buffer, list[Coordinate]]:

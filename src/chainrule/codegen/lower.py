@@ -19,7 +19,7 @@ from chainrule.codegen.memory import plan
 from chainrule.codegen.merging import merged
 from chainrule.codegen.nests import finish, nested
 from chainrule.codegen.packing import packed
-from chainrule.codegen.products import product
+from chainrule.codegen.products import as_loops, product
 from chainrule.codegen.reshape import collapse, interchange
 from chainrule.codegen.reuse import work_in_place
 from chainrule.codegen.scalars import identity_of
@@ -107,7 +107,9 @@ def _adds(s: Store) -> bool:
 
 def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
     if fusion.kind[v] == "product":
-        return product(v, fusion, memory)
+        found = product(v, fusion, memory)
+        strong = fusion.careful and v.op == "strong_matmul"
+        return as_loops(found, strong=True) if strong else found
     results = _results(v, fusion, memory)
     if is_native_loop(v):
         return _loop(v, results, fusion, memory)

@@ -1,12 +1,17 @@
-"""Matrix products by BLAS: operands are read where they lie, transposed or strided as they are."""
+"""Matrix products by BLAS: operands are read where they lie, transposed or strided as they are.
+
+Where there is no BLAS the same product is a kernel (`as_loops`).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from chainrule.codegen import views
+from chainrule.codegen.expression import Expressions
 from chainrule.codegen.index import Affine, Coordinate, affine, variable
-from chainrule.codegen.loops import Access, Product
+from chainrule.codegen.loops import Access, Kernel, Product, Store
+from chainrule.codegen.reshape import interchange
 from chainrule.codegen.scope import Memory, Scope, position_of
 from chainrule.codegen.values import Value
 from chainrule.codegen.views import Index, Unresolved, stretched
@@ -98,3 +103,28 @@ def product(v: Value, fusion: Any, memory: Memory) -> Product:
     strides = affine(0, terms)
     result = Access(memory.buffers[v], strides, n, 1)
     return Product(batch, (m, n, inner), accesses[0], accesses[1], result, v.code, fusion.level[v])
+
+
+def as_loops(p: Product, strong: bool = False) -> Kernel:
+    """The same product by loops: where there is no BLAS, and where zero times infinity is zero."""
+    make, batch = Expressions(), len(p.extents)
+    sizes = dict(zip("mnk", p.sizes, strict=True))
+    order = [c for c in "mkn" if sizes[c] > 1]  # rows of b are added to rows of c
+    number = {c: batch + k for k, c in enumerate(order)}
+
+    def place(access: Access, row: str, column: str) -> Coordinate:
+        c = access.position
+        const, terms = (c, {}) if isinstance(c, int) else (c.const, dict(c.terms))
+        for name, step in ((row, access.row), (column, access.column)):
+            if name in number:
+                terms[number[name]] = step
+        return affine(const, terms)
+
+    factors = (
+        make.load(p.a.buffer, place(p.a, "m", "k"), p.code),
+        make.load(p.b.buffer, place(p.b, "k", "n"), p.code),
+    )
+    term = make.apply("strong_multiply" if strong else "multiply", factors, p.code)
+    store = Store(p.c.buffer, place(p.c, "m", "n"), term, "add", 0)
+    extents = (*p.extents, *[sizes[c] for c in order])
+    return interchange(Kernel(extents, [store], p.level))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from chainrule.codegen.engine import has_fma
 from chainrule.codegen.text import BITS, Emitter
 from chainrule.codegen.vectormath import FORMULAS, function
 
@@ -301,7 +300,7 @@ def _function(name: str) -> Emission:
     """A function of `codegen.vectormath`: inlined into vector loops, called from scalar code."""
 
     def emit(e: Emitter, code: str, *args: str) -> str:
-        f = function(name, BITS[code], e.lanes, fma=has_fma(), inline=e.lanes > 1)
+        f = function(name, BITS[code], e.lanes, fma=e.module.fma, inline=e.lanes > 1)
         e.module.definitions.update(f.definitions)
         return e.do(f.call(*args))
 

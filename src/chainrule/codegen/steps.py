@@ -14,11 +14,19 @@ from chainrule.codegen.back import NO_MEMORY as NO_MEMORY
 from chainrule.codegen.bounds import Sites
 from chainrule.codegen.carry import is_small
 from chainrule.codegen.emit import KernelEmitter, write_nest
+from chainrule.codegen.engine import Target
 from chainrule.codegen.index import Affine, Coordinate
+from chainrule.codegen.linkage import BLAS, CALLBACK, GEMM, PARALLEL, Linkage
 from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
+from chainrule.codegen.memory import ALIGNMENT
+from chainrule.codegen.poll import INTERRUPTED as INTERRUPTED
 from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar_type
 from chainrule.codegen.turns import TOO_LONG as TOO_LONG
 from chainrule.codegen.turns import Turns, inlined
+from chainrule.graph.graph import EFFECT
+
+ON_STACK: Final = 16384
+"""An arena of at most so many bytes lies on the stack."""
 
 OK: Final = 0
 OUT_OF_RANGE: Final = 1
@@ -30,43 +38,20 @@ DOUBT: Final = 4
 OUT_OF_BOUNDS: Final = 32
 """Compiled code left its memory (`codegen.bounds`; a bit)."""
 
-ADDRESSES: Final = "addresses"
-"""The table of what a module takes from outside."""
-
-CALLBACK: Final = "callback"
-"""The function that runs an operation by NumPy."""
-
-BLAS: Final = "blas."
-"""A routine of BLAS: `blas.dgemm`."""
-
-GEMM: Final = "gemm."
-"""The matrix product of a dtype (`codegen.gemm`): `gemm.f8`."""
-
-CONSTANT: Final = "constant."
-"""The memory of a constant: `constant.0`."""
-
-PARALLEL: Final = "pool.parallel"
-"""The function that has threads share a loop (`codegen.pool`)."""
-
 
 class Shared:
     """What all functions of a module have in common."""
 
-    def __init__(
-        self, vector_bytes: int, constants: dict[Buffer, str], check_bounds: bool = False
-    ) -> None:
-        self.module = Module()
+    def __init__(self, target: Target, linkage: Linkage, check_bounds: bool = False) -> None:
+        self.module = Module(target.fma)
         self.sites = Sites(self.module) if check_bounds else None
-        self.vector_bytes, self.constants = vector_bytes, constants
+        self.vector_bytes, self.linkage = target.vector_bytes, linkage
         self.count = 0
-        self.outside: dict[str, int] = {}
-        """What the module takes from outside, by name: its place in the table `addresses`, which
-        whoever loads the machine code fills in."""
 
     def name(self, stem: str) -> str:
-        """A name for a function."""
+        """A name for a function: one that no function of C can have."""
         self.count += 1
-        return f"{stem}{self.count}"
+        return f"{stem}.{self.count}"
 
 
 class StepsEmitter:
@@ -154,7 +139,7 @@ class StepsEmitter:
     def place_temporaries(self, arena: str) -> None:
         """Name the places of the temporaries in an arena, and of the constants."""
         for b in self.program.constants:
-            self.names[b] = self.outside(self.shared.constants[b])
+            self.names[b] = self.shared.linkage.constant(b, self.e)
         for b in self.program.temporaries:
             if self.inside and is_small(b):
                 self.names[b] = self.slots(f"[{max(b.nbytes, 1)} x i8]", 8)
@@ -163,13 +148,8 @@ class StepsEmitter:
             self.names[b] = self.e.do(f"getelementptr i8, ptr {arena}, i64 {place}")
 
     def outside(self, name: str) -> str:
-        """The address of a constant, of a routine of a library, of a function of Python.
-
-        It is read from a table, so that the machine code is the same in every process.
-        """
-        known = self.shared.outside
-        place = known.setdefault(name, len(known))
-        return self.e.do(f"load ptr, ptr getelementptr (ptr, ptr @{ADDRESSES}, i64 {place})")
+        """The address of a routine of a library, of a function of Python (`codegen.linkage`)."""
+        return self.shared.linkage.outside(name, self.e)
 
     def unless(self, good: str, code: str, clean: Callable[[], None] | None = None) -> None:
         """Return a code unless something holds; `clean` writes what is to be done before."""
@@ -191,8 +171,36 @@ class StepsEmitter:
         for k, b in enumerate(buffers):
             p = e.do(f"getelementptr ptr, ptr {table}, i64 {k}")
             e.put(f"store ptr {self.names[b]}, ptr {p}")
+        after = self._only_where(step)
         code = e.do(f"call i32 {self.outside(CALLBACK)}(i64 {step.number}, ptr {table})")
         self.unless(e.do(f"icmp eq i32 {code}, 0"), str(RAISED))
+        if after:
+            e.put(f"br label %{after}")
+            e.label(after)
+
+    def _only_where(self, step: Callback) -> str:
+        """Step over the call of an effect whose condition does not hold; where to."""
+        e, when = self.e, step.arguments[0] if step.arguments else None
+        if step.value.op != EFFECT or not isinstance(when, Buffer):
+            return ""
+        number = self.label()
+        holds = e.do(f"icmp ne i8 {e.do(f'load i8, ptr {self.names[when]}')}, 0")
+        e.put(f"br i1 {holds}, label %do{number}, label %done{number}")
+        e.label(f"do{number}")
+        return f"done{number}"
+
+    def begin_notes(self) -> None:
+        """At the beginning of a whole program: nothing has been noted."""
+        for b in (self.program.status, self.program.doubt):
+            self.names[b] = self.e.do("alloca i8, align 8")
+            self.e.put(f"store i8 0, ptr {self.names[b]}")
+
+    def noted(self) -> str:
+        """At its end: what has been noted, as a code."""
+        e, p = self.e, self.program
+        status = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.status]}')} to i32")
+        doubt = e.do(f"zext i8 {e.do(f'load i8, ptr {self.names[p.doubt]}')} to i32")
+        return e.do(f"or i32 {status}, {e.do(f'shl i32 {doubt}, 2')}")
 
     def slots(self, t: str, align: int = 8) -> str:
         """Memory on the stack, taken once at the beginning."""
@@ -241,6 +249,9 @@ class StepsEmitter:
         if m == 1 or n == 1:
             self._gemv(step, prefix, a, b, c)
             return
+        if not self.shared.linkage.gemm:
+            self._fortran(step, prefix, a, b, c)
+            return
         sizes = [str(m), str(n), str(k)]
         pointers = [(a, step.a), (b, step.b), (c, step.c)]
         arguments = [f"i64 {x}" for x in sizes]
@@ -255,6 +266,21 @@ class StepsEmitter:
             old = self.e.do(f"load i8, ptr {place}")
             new = self.e.do(f"trunc i32 {found} to i8")
             self.e.put(f"store i8 {self.e.do(f'or i8 {old}, {new}')}, ptr {place}")
+
+    def _fortran(self, step: Product, prefix: str, a: str, b: str, c: str) -> None:
+        """By BLAS: C = A B in C's order is C^T = B^T A^T in Fortran's."""
+        m, n, k = step.sizes
+        ta, la = _layout(step.a, m, k)
+        tb, lb = _layout(step.b, k, n)
+        one, zero = self._number(1.0, step.code), self._number(0.0, step.code)
+        self._call(
+            f"{prefix}gemm",
+            [
+                self._letter(tb), self._letter(ta), self._integer(n), self._integer(m),
+                self._integer(k), one, b, self._integer(lb), a, self._integer(la), zero, c,
+                self._integer(n),
+            ],
+        )  # fmt: skip
 
     def _gemv(self, step: Product, prefix: str, a: str, b: str, c: str) -> None:
         m, n, k = step.sizes
@@ -302,13 +328,13 @@ class StepsEmitter:
         return f"@{name}"
 
     def _integer(self, n: int) -> str:
-        return self._global(f"int{n}", "i32", str(n))
+        return self._global(f"int.{n}", "i32", str(n))
 
     def _letter(self, c: str) -> str:
-        return self._global(f"letter{c}", "i8", str(ord(c)))
+        return self._global(f"letter.{c}", "i8", str(ord(c)))
 
     def _number(self, x: float, code: str) -> str:
-        return self._global(f"{code}_{int(x)}", scalar_type(code), literal(x, code))
+        return self._global(f"{code}.{int(x)}", scalar_type(code), literal(x, code))
 
 
 def _layout(access: Access, rows: int, columns: int) -> tuple[str, int]:
@@ -316,3 +342,15 @@ def _layout(access: Access, rows: int, columns: int) -> tuple[str, int]:
     if (access.column == 1 or columns == 1) and not (columns == 1 and access.row == 1 and rows > 1):
         return "N", max(access.row, columns, 1)
     return "T", max(access.column, rows, 1)
+
+
+def on_stack(program: Program) -> bool:
+    """Whether the arena lies on the stack."""
+    return program.arena <= ON_STACK
+
+
+def aligned(e: Emitter, pointer: str) -> str:
+    """The first place of an arena in memory with room for ALIGNMENT bytes more."""
+    number = e.do(f"ptrtoint ptr {pointer} to i64")
+    number = e.do(f"and i64 {e.do(f'add i64 {number}, {ALIGNMENT - 1}')}, -{ALIGNMENT}")
+    return e.do(f"inttoptr i64 {number} to ptr")

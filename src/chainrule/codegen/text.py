@@ -48,7 +48,9 @@ _ATTRIBUTES: Final = (
 class Module:
     """The text of a module: functions, and declarations of what they call."""
 
-    def __init__(self) -> None:
+    def __init__(self, fma: bool = True) -> None:
+        self.fma = fma
+        """Whether the processor multiplies and adds in one instruction."""
         self.functions: list[str] = []
         self.declared: dict[str, str] = {}
         self.definitions: dict[str, str] = {}

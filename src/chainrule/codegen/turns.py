@@ -14,6 +14,7 @@ from typing import Any, Final
 from chainrule.codegen.back import ThereAndBack
 from chainrule.codegen.carry import Carry, is_small
 from chainrule.codegen.loops import Buffer, Loop, Program
+from chainrule.codegen.poll import again, poll_of
 
 INLINED: Final = 3000
 """Lines of a function that is inlined at most."""
@@ -179,8 +180,17 @@ class Turns:
         e.label(before)
         e.put(f"br label %{head}")
         e.label(head)
-        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]")
-        carry.phis(before, latch)
+        poll = poll_of(self, step.length)
+        stop = str(step.length)
+        if poll is None:
+            e.put(f"{i} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]")
+        else:
+            stop, later = f"%{head}.stop", f"%{head}.later"
+            ends = f"[ {following}, %{latch} ], [ {following}, %{poll.after} ]"
+            e.put(f"{i} = phi i64 [ 0, %{before} ], {ends}")
+            ends = f"[ {stop}, %{latch} ], [ {later}, %{poll.after} ]"
+            e.put(f"{stop} = phi i64 [ {poll.turns}, %{before} ], {ends}")
+        carry.phis(before, latch, poll)
         at = e.do(f"sub i64 {step.length - 1}, {i}") if step.reverse else i
         slices = [
             self._slice(a, b.nbytes, at)
@@ -196,8 +206,17 @@ class Turns:
         e.label(latch)
         carry.exchange()
         e.put(f"{following} = add nuw nsw i64 {i}, 1")
-        more = e.do(f"icmp ult i64 {following}, {step.length}")
-        e.put(f"br i1 {more}, label %{head}, label %{end}")
+        more = e.do(f"icmp ult i64 {following}, {stop}")
+        e.put(f"br i1 {more}, label %{head}, label %{poll.before if poll else end}")
+        if poll is not None:  # the loop is one in pieces, so that turns are not counted twice
+            e.label(poll.before)
+            more = e.do(f"icmp ult i64 {following}, {step.length}")
+            e.put(f"br i1 {more}, label %{poll.ask}, label %{end}")
+            poll.write()
+            limit = e.do(f"add nuw nsw i64 {stop}, {poll.turns}")
+            e.module.declare("llvm.umin.i64", "i64", "i64, i64")
+            e.put(f"{later} = call i64 @llvm.umin.i64(i64 {limit}, i64 {step.length})")
+            e.put(f"br label %{head}")
         e.label(end)
         carry.give(known=True)
 
@@ -232,8 +251,10 @@ class Turns:
         e.label(before)
         e.put(f"br label %{head}")
         e.label(head)
-        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]")
-        carry.phis(before, latch)
+        poll = poll_of(self, None)
+        more = f", [ {plus}, %{poll.after} ]" if poll else ""
+        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]{more}")
+        carry.phis(before, latch, poll)
         self._run(bodies[0], [*constants[:m], *carry.now, holds], clean)
         goes_on = self._truth(step.holds, holds)
         sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {self.notes[1][1]}')}, 0")
@@ -248,6 +269,6 @@ class Turns:
         e.label(latch)
         carry.exchange()
         e.put(f"{plus} = add nuw nsw i64 {i}, 1")
-        e.put(f"br label %{head}")
+        again(self, plus, head, poll, clean)
         e.label(end)
         return i

@@ -28,6 +28,7 @@ from chainrule.derive.subgraphs import (
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, Variable
 from chainrule.ops.control_flow import cond_row, scan_row, specs_of, while_row
+from chainrule.ops.effects import pure
 from chainrule.ops.recording import is_traced, raw, zeros_like
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
@@ -36,7 +37,7 @@ from chainrule.ops.table import TABLE
 
 
 def _pull_cond(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    branches: tuple[Graph, Graph] = node.params["branches"]
+    branches = tuple(map(pure, node.params["branches"]))
     pred, operands = saved[1], saved[2:]
     active = [i for i, x in enumerate(operands) if node.inputs[i + 1] is not None and is_float(x)]
     cts = cotangents_of(ct, saved[0])
@@ -68,6 +69,7 @@ def _chosen(
 
 def _push_cond(tangents: Any, _y: Any, pred: Any, *operands: Any, branches: Any) -> Any:
     moving = [i for i, t in enumerate(tangents[1:]) if t is not None]
+    branches = tuple(map(pure, branches))
     n, specs = len(operands), specs_of(branches[0])
 
     def rule(graph: Graph) -> Function:
@@ -95,6 +97,7 @@ def _push_scan(
     memory: int | None,
 ) -> Any:
     m, n = counts[0], counts[0] + counts[1]
+    body = pure(body)
     moving = [k for k in range(m, n) if is_float(operands[k])]  # any carry may come to depend
     constants = [k for k in range(m) if tangents[k] is not None]
     slices = [k for k in range(n, len(operands)) if tangents[k] is not None]
@@ -172,6 +175,7 @@ def pushed_loop(
     Constants of the body have their tangents, those that are not None, before them; after the carry
     comes the tangent of each float in it.
     """
+    cond, body = pure(cond), pure(body)
     m, n = counts[0], counts[0] + counts[1]
     constants = [k for k in range(m, n) if tangents[k] is not None]
     moving = [k for k in range(n, len(operands)) if is_float(operands[k])]

@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from chainrule.derive.batch import batch, carried
 from chainrule.derive.subgraphs import as_graph
+from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Spec
+from chainrule.ops.comparison import logical_not
 from chainrule.ops.control_flow import cond_row, scan_row, while_row
 from chainrule.ops.deferred import spec_of
+from chainrule.ops.effects import guarded
 from chainrule.ops.elementwise import where
 from chainrule.ops.joining import concat
 from chainrule.ops.movement import broadcast_to, moveaxis, reshape
@@ -56,6 +61,17 @@ def _choose(pred: Any, new: Any, old: Any) -> Any:
     return where(reshape(pred, (*pred.shape, *(1,) * extra)) if extra else pred, new, old)
 
 
+def _where(
+    graph: Graph, when: Any, inputs: Sequence[Any], moved: Sequence[bool], size: int
+) -> tuple[list[Any], list[bool]]:
+    """A graph on a batch, its effects done for the examples for which `when` holds."""
+    if not graph.effects:
+        return batch(graph, inputs, moved, size)
+    specs = [n.spec for n in graph.inputs]
+    whole = as_graph(guarded(graph), [Spec(np.True_), *specs], graph.cls)
+    return batch(whole, [when, *inputs], [True, *moved], size)
+
+
 def _cond(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
     pred, values = operands[0], operands[1:]
     branches = params["branches"]
@@ -65,8 +81,9 @@ def _cond(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]
         graphs = tuple(batched_graph(g, specs, moved[1:], size, every) for g in branches)
         return cond_row([pred, *values], branches=graphs)  # type: ignore[arg-type]
     both = []
-    for graph in branches:
-        found, have = batch(graph, values, moved[1:], size)
+    for graph, holds in zip(branches, (pred, None), strict=True):
+        when = logical_not(pred) if holds is None and graph.effects else holds
+        found, have = _where(graph, when, values, moved[1:], size)
         both.append([y if h else _spread(y, size) for y, h in zip(found, have, strict=True)])
     return tuple(_choose(pred, a, b) for a, b in zip(*both, strict=True))
 
@@ -141,6 +158,11 @@ def _until_all_are_done(
     """A loop for all examples: one that is done keeps its carry."""
     m, n = params["counts"][0], sum(params["counts"])
     cond, body = params["cond"], params["body"]
+    if cond.effects:
+        raise SyntaxUnsupported(
+            "print or assert in the condition of a `while` that each example of a batch takes "
+            "differently: it cannot be told for which examples it is done" + at(user_line())
+        )
     first, second, carry = values[:m], values[m:n], values[n:]
     of_cond, of_body = [*moves[:m], *moves[n:]], moves[m:]
 
@@ -153,9 +175,9 @@ def _until_all_are_done(
 
     def turn(*inputs: Any) -> list[Any]:
         before = inputs[n:]
-        found, have = batch(body, inputs[m:], of_body, size)
-        found = [y if h else _spread(y, size) for y, h in zip(found, have, strict=True)]
         pred = holds(*inputs[:m], *before)
+        found, have = _where(body, pred, inputs[m:], of_body, size)
+        found = [y if h else _spread(y, size) for y, h in zip(found, have, strict=True)]
         return [_choose(pred, y, x) for y, x in zip(found, before, strict=True)]
 
     specs = [spec_of(v) for v in values]

@@ -18,6 +18,7 @@ from chainrule.graph.node import Spec, Variable
 from chainrule.graph.switch import Record
 from chainrule.ops.control_flow import cond_row, scan_row, specs_of, while_row
 from chainrule.ops.deferred import spec_of
+from chainrule.ops.effects import pure
 from chainrule.ops.recording import is_traced, marked, raw, zeros_like
 from chainrule.ops.replay import replay
 from chainrule.ops.series import Curve, Step
@@ -30,6 +31,7 @@ def expanded(
     graph: Graph, inputs: Sequence[Any], given: dict[int, Coefficients], order: int
 ) -> tuple[list[Any], list[Coefficients]]:
     """A graph's outputs and their coefficients, in full, given those of some of its inputs."""
+    graph = pure(graph)
     recorded = any(
         isinstance(x, Variable) for x in (*inputs, *(c for cs in given.values() for c in cs))
     )
@@ -180,7 +182,7 @@ def _while_series(
             return [*results, *[c for k in carried for c in series[k - n]]]
 
         def test(*given: Any) -> list[Any]:
-            return replay(cond, given[: m + total - n])
+            return replay(pure(cond), given[: m + total - n])
 
         first = [*_flat([operands[k] for k in constants], order), *values[m:n]]
         carry = [*values[n:], *_flat([operands[k] for k in carried], order)]

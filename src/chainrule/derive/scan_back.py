@@ -23,16 +23,16 @@ from chainrule.derive.subgraphs import (
     spread_to,
 )
 from chainrule.graph.budget import Limited
-from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.ops.control_flow import scan_row, specs_of
+from chainrule.ops.effects import pure
 from chainrule.ops.recording import zeros_like
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 
 
 def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    body: Graph = node.params["body"]
+    body = pure(node.params["body"])
     counts, length, backwards = (node.params[k] for k in ("counts", "length", "reverse"))
     m, n = counts[0], counts[0] + counts[1]
     results, operands = saved[0], saved[1:]

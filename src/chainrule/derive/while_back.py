@@ -28,9 +28,9 @@ from chainrule.derive.subgraphs import (
     spread_to,
 )
 from chainrule.graph.budget import Limited
-from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.ops.control_flow import while_back_row, while_row
+from chainrule.ops.effects import pure
 from chainrule.ops.movement import broadcast_to
 from chainrule.ops.recording import zeros_like
 from chainrule.ops.replay import replay
@@ -57,7 +57,7 @@ def _transposed(
     """Cotangents of some constants of a loop's body and of the floats in its first carry, given
     those of the floats in the last.
     """
-    body: Graph = params["body"]
+    body = pure(params["body"])
     m, k = params["counts"]
     n, count = m + k, len(operands) - m - k
     carried = [i for i in range(n, len(operands)) if is_float(operands[i])]
@@ -76,7 +76,7 @@ def _transposed(
         graph = as_graph(back, specs_of_values([*operands[m:], *going]), body.cls)
     return while_back_row(
         [*operands[:n], *operands[m:], *going],
-        cond=params["cond"],
+        cond=pure(params["cond"]),
         body=body,
         back=graph,
         counts=(m, k, k, count),

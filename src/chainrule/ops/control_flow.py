@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import LoopError, at, user_line
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Effects, Graph
 from chainrule.graph.node import Abstract, Parameter, Scope, Spec, Variable
 from chainrule.ops.recording import raw, wrapped
 from chainrule.ops.replay import replay
@@ -34,12 +34,14 @@ def as_graph(function: Function, specs: Sequence[Spec], cls: type[Variable]) -> 
     """
     scope = Scope("a loop's derivative")
     inputs = [Parameter(spec, scope) for spec in specs]
-    results = function(
-        *[wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)]
-    )
+    arguments = [
+        wrapped(cls, Abstract(s.shape, s.dtype), n) for s, n in zip(specs, inputs, strict=True)
+    ]
+    with Effects() as effects:
+        results = function(*arguments)
     scope.open = False
     outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
-    return Graph(inputs, outputs, cls)
+    return Graph(inputs, outputs, cls, effects)
 
 
 def specs_of(graph: Graph) -> tuple[Spec, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import GraphError, at, user_line
+from chainrule.graph.graph import note_effect
 from chainrule.graph.node import SEVERAL, Abstract, Leaf, Node, Spec, Variable, next_order, paused
 from chainrule.graph.writes import owner
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, explain
@@ -125,6 +126,8 @@ def trace(
     node.params = params
     node.order = next_order()
     node.saved = (result, *[constant(v) for v in values])
+    if row.results == 0:
+        note_effect(node)
     if not isinstance(result, tuple):
         return wrapped(cls, result, node)
     outs = [

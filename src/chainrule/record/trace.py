@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.errors import TracedValueError, at, user_line
-from chainrule.graph.graph import Graph, has_variable
+from chainrule.graph.graph import Effects, Graph, has_variable
 from chainrule.graph.node import (
     Abstract,
     Leaf,
@@ -45,16 +45,17 @@ def trace(
     ident = get_ident()
     _open[ident] = _open.get(ident, 0) + 1
     try:
-        results = function(*arguments)
-        for r in results:
-            renew(r)
+        with Effects() as effects:
+            results = function(*arguments)
+            for r in results:
+                renew(r)
     finally:
         scope.open = False
         _open[ident] -= 1
         if not _open[ident]:
             del _open[ident]
     outputs = [r if isinstance(r, Variable) else wrapped(cls, r, None) for r in results]
-    graph = Graph(inputs, outputs, cls)
+    graph = Graph(inputs, outputs, cls, effects)
     check_given(graph)
     return graph
 

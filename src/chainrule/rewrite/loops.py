@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.graph import Graph, operands
+from chainrule.graph.graph import Effects, Graph, has_effect, operands
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.control_flow import as_graph
@@ -66,9 +66,10 @@ class _Walk:
         """The new graph."""
         old = self.old
         arguments = [wrapped(old.cls, Abstract(n.spec.shape, n.spec.dtype), n) for n in old.inputs]
-        outputs = replay(old, arguments, self._node)
+        with Effects() as effects:
+            outputs = replay(old, arguments, self._node)
         outputs = [o if isinstance(o, Variable) else wrapped(old.cls, o, None) for o in outputs]
-        return Graph(old.inputs, outputs, old.cls)
+        return Graph(old.inputs, outputs, old.cls, effects)
 
     # --- scans over the same things --------------------------------------------------------------
 
@@ -76,7 +77,7 @@ class _Walk:
         """Scans with the same operands and the same carry are led by the first of them."""
         first: dict[Any, Node] = {}
         for node in self.old.nodes:
-            if node.op is None or node.op.name != "scan":
+            if node.op is None or node.op.name != "scan" or node.params["body"].effects:
                 continue
             p = node.params
             n = p["counts"][1]
@@ -93,7 +94,8 @@ class _Walk:
 
     def _node(self, node: Node, values: list[Any]) -> Any:
         name = node.op.name if node.op is not None else ""
-        if name == "scan" and any(isinstance(v, Variable) for v in values):
+        does = has_effect(node.op, node.params)
+        if name == "scan" and not does and any(isinstance(v, Variable) for v in values):
             return self._scan(node, values)
         if name == "while_back" and node.params["memory"] is not None:
             return replay(
@@ -105,7 +107,7 @@ class _Walk:
                 values,
                 self.build.node,
             )
-        if name in _LOOPS and any(isinstance(v, Variable) for v in values):
+        if name in _LOOPS and (does or any(isinstance(v, Variable) for v in values)):
             params = {k: self._param(v) for k, v in node.params.items()}
             return self.build.do(node.op, values, **params)
         return self.build.node(node, values)

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.graph.budget import too_little
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Effects, Graph
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
@@ -83,8 +83,9 @@ def segmented(graph: Graph, make: Any) -> Graph:
         return build.node(node, values)
 
     arguments = [wrapped(graph.cls, Abstract(n.spec.shape, n.spec.dtype), n) for n in graph.inputs]
-    outputs = replay(graph, arguments, node_of)
-    return Graph(graph.inputs, [_variable(o, graph.cls) for o in outputs], graph.cls)
+    with Effects() as effects:
+        outputs = replay(graph, arguments, node_of)
+    return Graph(graph.inputs, [_variable(o, graph.cls) for o in outputs], graph.cls, effects)
 
 
 def _variable(x: Any, cls: Any) -> Any:

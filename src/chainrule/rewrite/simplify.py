@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import EFFECT, Effects, Graph, has_effect, note_effect
 from chainrule.graph.node import Abstract, Node, Variable, fresh, next_order
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.identities import simplified as identity
@@ -37,9 +37,10 @@ def simplified(graph: Graph) -> Graph:
     """The same function in fewer operations."""
     build = Builder(graph.cls)
     arguments = [wrapped(graph.cls, fresh(n.spec), n) for n in graph.inputs]
-    outputs = replay(graph, arguments, build.node)
+    with Effects() as effects:
+        outputs = replay(graph, arguments, build.node)
     outputs = [o if isinstance(o, Variable) else wrapped(graph.cls, o, None) for o in outputs]
-    return Graph(graph.inputs, outputs, graph.cls)
+    return Graph(graph.inputs, outputs, graph.cls, effects)
 
 
 class Builder:
@@ -79,7 +80,8 @@ class Builder:
             return replay(branch, operands[1:], self.node)
         if not any(isinstance(x, Variable) for x in operands):
             found = _folded(node, operands)
-            if found is None and row.name in _LOOPS and _is_little(node):
+            little = row.name in _LOOPS and not has_effect(row, node.params) and _is_little(node)
+            if found is None and little:
                 found = list(row.evaluate(operands, **node.params))
             if found is not None:
                 return found
@@ -109,6 +111,7 @@ class Builder:
         values = [x._value if isinstance(x, Variable) else x for x in operands]
         result = old.saved[0]
         node.saved = (result, *values)
+        note_effect(node)
         if isinstance(result, tuple):
             return [
                 wrapped(self.cls, r, selected(node, k, len(result), r))
@@ -130,6 +133,9 @@ class Builder:
         return p
 
     def _key(self, row: Any, operands: Sequence[Operand], params: dict[str, Any]) -> Any:
+        """What equal operations have in common; None for one that is done each time."""
+        if has_effect(row, params):
+            return None
         parts = [self._operand_key(x) for x in operands]
         try:
             settings = tuple([(k, self._param_key(p)) for k, p in params.items()])
@@ -159,6 +165,9 @@ class Builder:
             return (p.shape, p.dtype.str, p.tobytes())
         return (type(p), p)
 
+
+_KNOWN: Final = frozenset({bool, np.bool_, np.ndarray})
+"""Types of a condition that is known beforehand."""
 
 _LOOPS: Final = frozenset({"cond", "scan", "while_loop", "while_back"})
 
@@ -258,6 +267,11 @@ def _operand(node: Node, k: int, build: Builder) -> Any:
     assert node.saved is not None
     before, value = node.inputs[k], node.saved[1 + k]
     return value if before is None else wrapped(build.cls, value, before)
+
+
+def never(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """An effect whose condition is known not to hold."""
+    return () if type(operands[0]) in _KNOWN and not operands[0] else None
 
 
 def double_negative(node: Node, operands: list[Operand], build: Builder) -> Any:
@@ -433,6 +447,7 @@ def _rows() -> Any:
 Rewrite = Callable[[Node, list[Operand], Builder], Any]
 
 REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
+    EFFECT: (never,),
     "negative": (double_negative,),
     "add": (added_at, slices_added),
     "multiply": (negative_factor,),

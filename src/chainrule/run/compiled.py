@@ -20,26 +20,23 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from chainrule.codegen import assemble, blas, cache, gemm, pool
-from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, ON_STACK, PLAIN
+from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN
 from chainrule.codegen.bounds import VIOLATION
 from chainrule.codegen.donate import donated
-from chainrule.codegen.engine import Machine, assembly, object_code, vector_bytes, version
+from chainrule.codegen.engine import Machine, assembly, object_code, version
 from chainrule.codegen.fingerprint import Unkeyed, fingerprint, sources
 from chainrule.codegen.image import Image
+from chainrule.codegen.linkage import ADDRESSES, CALLBACK, CONSTANT, GEMM, PARALLEL
 from chainrule.codegen.loops import Buffer, Callback, Program
 from chainrule.codegen.lower import lower, plan_all
 from chainrule.codegen.options import Options
 from chainrule.codegen.split import split
 from chainrule.codegen.steps import (
-    ADDRESSES,
-    CALLBACK,
-    CONSTANT,
     DOUBT,
-    GEMM,
     LAYOUT,
     NO_MEMORY,
+    ON_STACK,
     OUT_OF_RANGE,
-    PARALLEL,
     RAISED,
     TOO_LONG,
 )
@@ -113,6 +110,8 @@ class Compiled:
         """`graph` is as it was traced. Loads the code where it is kept, or compiles it."""
         check_layout()
         self.traced, self.options = graph, options or Options()
+        if graph.effects:  # what is done cannot be done again
+            self.options = replace(self.options, careful=True)
         self.loaded = False
         """Whether the machine code was there already."""
         self.image = self._load_or_build()
@@ -209,7 +208,7 @@ class Compiled:
 
     @functools.cached_property
     def _assembled(self) -> assemble.Assembled:
-        return assemble.assemble(self.program, vector_bytes(), self.options.check_bounds)
+        return assemble.assemble(self.program, self.options.check_bounds)
 
     @property
     def _effort(self) -> tuple[int, bool]:

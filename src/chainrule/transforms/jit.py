@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.codegen.options import wanted
 from chainrule.errors import ArgumentError, DtypeError, at, user_line
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Graph, has_variable
 from chainrule.graph.node import Abstract, Spec, Variable
 from chainrule.ops.replay import replay
 from chainrule.record.trace import trace
@@ -46,7 +46,7 @@ class Entry:
 
     def __init__(self, graph: Graph, structure: Structure) -> None:
         self.graph, self.structure = graph, structure
-        self.outside = any(n is not None for n, _ in graph.given())
+        self.outside = any(n is not None and has_variable(n) for n, _ in graph.given())
         self.run = self.call = None
         self.finish = _finish(structure)
 
@@ -139,7 +139,7 @@ class Jitted:
     ) -> Any:
         """Any arguments: containers, static ones, Tensors under differentiation or a trace."""
         fixed, leaves, structure = self._leaves(args, kwargs)
-        cls = _class_of(leaves)
+        cls = class_of_leaves(leaves)
         entry, key = self._entry(fixed, leaves, structure, cls or Tensor)
         if short is not None and all(
             (np.dtype(np.float64) if type(x) is float else x.dtype) == s.spec.dtype
@@ -184,7 +184,7 @@ class Jitted:
     def _entry(
         self, fixed: Any, leaves: list[Any], structure: Structure, cls: Any
     ) -> tuple[Entry, Signature]:
-        specs = _specs(leaves, self.__name__)
+        specs = specs_of(leaves, f"jit: {self.__name__}")
         key = (
             fixed,
             structure,
@@ -212,30 +212,21 @@ class Jitted:
             self._numbers.clear()
 
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
-        found: list[Structure] = []
         from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
         from chainrule.run.choose import runnable
 
         function = rewrite(self.function, arrays=True, control_flow=True)
 
-        def body(*tensors: Any) -> list[Any]:
-            args, kwargs = unflatten(structure, tensors)
-            args = list(args)
-            for k, v in fixed:
-                if isinstance(k, str):
-                    kwargs[k] = v
-                else:
-                    args[k] = v
-            leaves, shape = flatten(function(*args, **kwargs))
-            found.append(shape)
-            return [_output(x, self.__name__) for x in leaves]
+        def whole(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            places = dict(fixed)
+            named = {k: v for k, v in fixed if isinstance(k, str)}
+            return function(*[places.get(k, a) for k, a in enumerate(args)], **kwargs, **named)
 
-        graph = trace(body, specs, cls, self.__name__)
-        entry = Entry(graph, found[0])
+        entry = Entry(*graph_of(whole, specs, structure, cls, "jit", self.__name__))
         if not entry.outside:
             names = self._given(structure) if self.donate else {}
             given = tuple(k for k in names if specs[k].shape)
-            entry.run = runnable(graph, dataclasses.replace(self.options, donated=given))
+            entry.run = runnable(entry.graph, dataclasses.replace(self.options, donated=given))
             self._warn(entry.run, {names[k]: specs[k] for k in given if not _taken(entry.run, k)})
             entry.call = getattr(entry.run, "call", None)
             self._made[getattr(entry.run, "loaded", False)] += 1
@@ -284,7 +275,33 @@ class Jitted:
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
         fixed, leaves, structure = self._leaves(args, kwargs)
-        return self._entry(fixed, leaves, structure, _class_of(leaves) or Tensor)[0].run
+        return self._entry(fixed, leaves, structure, class_of_leaves(leaves) or Tensor)[0].run
+
+
+STATIC: Final = "pass it as a static argument (`cr.jit(f, static=...)`)"
+"""What to do with an argument that is no array."""
+
+
+def graph_of(
+    function: Callable[..., Any],
+    specs: Sequence[Spec],
+    structure: Structure,
+    cls: Any,
+    transform: str,
+    name: str,
+) -> tuple[Graph, Structure]:
+    """The graph of a function of containers nested as `structure`, and how its result is nested.
+
+    `transform` wants it; errors name both.
+    """
+    found: list[Structure] = []
+
+    def body(*tensors: Any) -> list[Any]:
+        leaves, shape = flatten(function(*unflatten(structure, tensors)))
+        found.append(shape)
+        return [_output(x, f"{transform}: {name}") for x in leaves]
+
+    return trace(body, specs, cls, name), found[0]
 
 
 def jit(
@@ -306,6 +323,11 @@ def jit(
     NumPy arrays and numbers give NumPy arrays and scalars, Tensors give Tensors. Called on Tensors
     that require a derivative, or inside of another transform, the function takes part in it.
 
+    A `print` of traced values, in whole or in part, and any `print` in a branch or loop that is
+    traced, prints NumPy's numbers each time it is reached in a call; any other prints once, while
+    the function is traced. An `assert` of a traced condition is checked in each call. Under a
+    derivative both are done once, with the primal values.
+
     `donate` names arguments (by position or name) whose arrays are not needed after the call. A
     result of the same shape and dtype takes the memory of such an array where it can, and is that
     array; what cannot be used is named in a warning, once. Whoever reads a donated array later
@@ -325,6 +347,20 @@ def jit(
     ...     return 3 * x**2 + y + cr.exp(x * y)
     >>> f(cr.tensor(1.0), cr.tensor(2.0))
     tensor(12.3891)
+    >>> @cr.jit
+    ... def root(a):
+    ...     assert a > 0, f"{a} has no real root"
+    ...     x = a
+    ...     while cr.abs(x * x - a) > 1e-3:
+    ...         x = (x + a / x) / 2
+    ...         print(f"{x:.6f}")
+    ...     return x
+    >>> root(9.0)
+    5.000000
+    3.400000
+    3.023529
+    3.000092
+    np.float64(3.00009...)
 
     >>> step = cr.jit(lambda x, g: x - 0.1 * g, donate="x")
     >>> x = np.ones(3)
@@ -341,7 +377,7 @@ def jit(
 # --- arguments and results -----------------------------------------------------------------------
 
 
-def _class_of(leaves: Sequence[Any]) -> Any:
+def class_of_leaves(leaves: Sequence[Any]) -> Any:
     """The class of Tensor among the leaves, or None."""
     cls: Any = None
     for x in leaves:
@@ -410,8 +446,10 @@ def _is_live(x: Variable) -> bool:
     return x._node is not None or type(x._value) is Abstract
 
 
-def _specs(leaves: Sequence[Any], name: str) -> list[Spec]:
-    """Shapes and dtypes of the arguments; Python's own numbers are weak."""
+def specs_of(leaves: Sequence[Any], what: str, instead: str = STATIC) -> list[Spec]:
+    """Shapes and dtypes of the arguments; Python's own numbers are weak. `what` takes them, and
+    `instead` is what to do with one that is no array.
+    """
     found: list[Spec] = []
     for x in leaves:
         v: Any = x._value if isinstance(x, Variable) else x
@@ -421,35 +459,35 @@ def _specs(leaves: Sequence[Any], name: str) -> list[Spec]:
             found.append(number)
             continue
         if not hasattr(v, "dtype"):
-            v = _array(v, name)
+            v = _array(v, what, instead)
         if v.dtype.kind not in "biufc":
-            raise _no_array(v, name)
+            raise _no_array(v, what, instead)
         found.append(Abstract(v.shape, v.dtype.newbyteorder("=")))
     return found
 
 
-def _array(v: Any, name: str) -> Any:
+def _array(v: Any, what: str, instead: str) -> Any:
     try:
         found = np.asarray(v)
     except Exception:
-        raise _no_array(v, name) from None
+        raise _no_array(v, what, instead) from None
     if found.dtype.kind not in "biufc":
-        raise _no_array(v, name)
+        raise _no_array(v, what, instead)
     return found
 
 
-def _no_array(v: Any, name: str) -> DtypeError:
+def _no_array(v: Any, what: str, instead: str) -> DtypeError:
     return DtypeError(
-        f"jit: an argument of {name} is a {type(v).__name__}, which is no array; pass it as a "
-        "static argument (`cr.jit(f, static=...)`), or as an array" + at(user_line())
+        f"{what}: an argument is a {type(v).__name__}, which is no array; {instead}, or pass it as "
+        "an array" + at(user_line())
     )
 
 
-def _output(x: Any, name: str) -> Any:
+def _output(x: Any, what: str) -> Any:
     if isinstance(x, (Variable, np.ndarray, np.generic, int, float, complex)):
         return x
     raise DtypeError(
-        f"jit: {name} returns a {type(x).__name__}, which is no array; return Tensors, arrays, "
+        f"{what} returns a {type(x).__name__}, which is no array; return Tensors, arrays, "
         "numbers, or containers of them" + at(user_line())
     )
 

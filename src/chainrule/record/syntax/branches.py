@@ -42,7 +42,7 @@ def branch(test: Any, body: Part, orelse: Part | None, construct: Construct) -> 
                     fresh[i] = inside[i].filled(taken)
                 construct.bind(fresh)
                 nodes = construct.nodes(fresh)
-                values = construct.run(part or _nothing)
+                values = construct.run(part or _nothing, witness=test)
                 outcomes[which] = [Shape(v) for v in values]
                 kept[which] = construct.kept(fresh, nodes, values)
                 return tuple(_results(construct, outcomes, which))

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import SyntaxUnsupported, at, user_line
+from chainrule.graph.graph import Effects, note_effect
 from chainrule.ops.recording import is_traced
+from chainrule.record.effects import text
 from chainrule.record.syntax import state
 from chainrule.record.syntax.arrays import Slot, as_tensor
 from chainrule.record.syntax.branches import branch
@@ -21,7 +23,7 @@ from chainrule.record.syntax.calls import Calls
 from chainrule.record.syntax.loops import for_traced, while_traced
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import Rows, Steps, rows_of
-from chainrule.record.syntax.tracing import Construct, Part, Spec, in_traced_part
+from chainrule.record.syntax.tracing import Construct, Part, Spec, in_traced_part, truth, witness
 from chainrule.record.syntax.values import OPERATORS, conjunction, disjunction, negated
 
 Thunk = Callable[[], Any]
@@ -50,10 +52,13 @@ class Helpers(Calls):
     def while_(self, test: Thunk, body: Part, access: Any, spec: Spec) -> None:
         """`while`: passes run as Python's until the condition is traced."""
         while True:
-            asked = test()
-            if is_traced(asked):
+            with Effects() as effects:
+                asked = test()
+            if is_traced(asked):  # then it is asked again
                 while_traced(test, body, Construct(access, spec, user_line()[1]))
                 return
+            for node in effects:
+                note_effect(node)
             if not asked:
                 return
             body()
@@ -210,10 +215,17 @@ class Helpers(Calls):
                 "example with NaN" + at(user_line())
             )
 
+    def text(self, *pieces: Any) -> str:
+        """An f-string that is printed, or the message of an `assert`."""
+        return text(pieces)
+
     def checked(self, test: Any, message: Thunk) -> Any:
         """The condition of an `assert`."""
         if is_traced(test):
-            control_flow.check(test, message)
+            control_flow.check(truth(test), message)
+            return True
+        if not test and witness() is not None and in_traced_part(sys._getframe(1)):
+            control_flow.check(False, message)
             return True
         return test
 

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.graph.node import Variable
 from chainrule.ops.complaints import NUMBERS
+from chainrule.ops.recording import is_traced
 from chainrule.record.syntax.canonical import RESULT
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import Rows, Stacked, Steps
@@ -68,7 +69,8 @@ class Carried:
         nodes = self.construct.nodes(fresh)
         items = [v for v in flatten(list(args))[0] if isinstance(v, Variable)]
         rows = [Snapshot(v) for v in items if shape_of(v)]
-        values = construct.run(part, *args)
+        traced = [v for v in (*items, *leaves) if is_traced(v)]
+        values = construct.run(part, *args, witness=traced[0] if traced else None)
         if any(row.changed() for row in rows):
             raise SyntaxUnsupported(
                 "a row of the array that the loop goes over is changed in place, and the array "

@@ -32,6 +32,7 @@ from chainrule.record.syntax.nodes import (
     none_of,
     own_attribute,
     path_tree,
+    pieces,
     store,
     thunk,
 )
@@ -262,9 +263,8 @@ class _Lowering(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         """`assert`."""
-        message = node.msg if node.msg is not None else ast.Constant("")
-        node.msg = None if node.msg is None else self.visit(node.msg)
-        args = [self.visit(node.test), thunk(self.visit(message))]
+        node.msg = None if node.msg is None else self.visit(pieces(node.msg))
+        args = [self.visit(node.test), thunk(node.msg or ast.Constant(""))]
         node.test = at(helper("checked", args), node.test)
         return node
 
@@ -323,6 +323,8 @@ class _Lowering(ast.NodeTransformer):
         if is_super and not node.args and self.first is not None:  # needs a method's own frame
             node.args = [at(load("__class__"), node), at(load(self.first), node)]
             return node
+        if isinstance(node.func, ast.Name) and node.func.id == "print":
+            node.args = list(map(pieces, node.args))
         self.generic_visit(node)
         node.func = at(helper("callee", [node.func]), node.func)
         return node

@@ -51,6 +51,20 @@ def helper(name: str, args: list[ast.expr]) -> ast.Call:
     return ast.Call(own_attribute(name), args, [])
 
 
+def pieces(text: ast.expr) -> ast.expr:
+    """An f-string as a call of the helper that puts it together; any other expression as it is."""
+    if not isinstance(text, ast.JoinedStr):
+        return text
+    args: list[ast.expr] = []
+    for part in text.values:
+        if isinstance(part, ast.FormattedValue):
+            conversion = "" if part.conversion == -1 else chr(part.conversion)
+            form = part.format_spec or constant("")
+            part = ast.Tuple([part.value, constant(conversion), form], ast.Load())
+        args.append(part)
+    return at(helper("text", args), text)
+
+
 def thunk(value: ast.expr) -> ast.Lambda:
     """`lambda: value`."""
     no_args = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])

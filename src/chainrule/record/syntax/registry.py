@@ -5,12 +5,13 @@ The attributes of `control_flow` may be replaced: by a compiler that unrolls oth
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
 from typing import Any, Final
 
-from chainrule.errors import SyntaxUnsupported, at, user_line
+from chainrule.errors import SyntaxUnsupported
 from chainrule.record import control_flow as operations
+from chainrule.record import effects
+from chainrule.record.syntax.tracing import witness
 
 UNROLLED: Final = 16
 """A loop over an ordinary range of at most so many passes is written out, pass by pass ..."""
@@ -48,15 +49,12 @@ class ControlFlow:
             ) from reason
 
     def print(self, *args: Any, **kwargs: Any) -> None:
-        """`print` of traced values: as they are, once, while the function is traced."""
-        builtins.print(*args, **kwargs)
+        """`print` of traced values, or in a branch or loop that is traced."""
+        effects.show(args, kwargs, witness())
 
     def check(self, condition: Any, message: Callable[[], Any]) -> None:
-        """`assert` of a traced value."""
-        raise SyntaxUnsupported(
-            "assert: this condition is traced and has no value yet; check it outside the traced "
-            "function, or on values that are not traced" + at(user_line())
-        )
+        """`assert` of a traced value, or in a branch or loop that is traced."""
+        effects.check(condition, message(), witness())
 
 
 control_flow: Final = ControlFlow()

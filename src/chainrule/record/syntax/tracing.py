@@ -45,6 +45,8 @@ class Again(Exception):
 class _Active(threading.local):
     def __init__(self) -> None:
         self.codes: list[CodeType] = []
+        self.witnesses: list[Any] = []
+        """For each of them, something traced: it is not there before the part is reached."""
 
 
 active = _Active()
@@ -119,14 +121,16 @@ class Construct:
                     snapshot.undo()
                 self.bind(self.start)
 
-    def run(self, part: Part, *args: Any) -> list[Any]:
-        """What the variables are after a part has run."""
+    def run(self, part: Part, *args: Any, witness: Any) -> list[Any]:
+        """What the variables are after a part has run; `witness` is traced in it, or None."""
         inner: Any = part.func if isinstance(part, functools.partial) else part
         active.codes.append(inner.__code__)
+        active.witnesses.append(witness)
         try:
             part(*args)
         finally:
             active.codes.pop()
+            active.witnesses.pop()
         for i, snapshot in enumerate(self._snapshots):
             # one that is in the state was replaced by another, which the part was free to change
             if not self.chosen[i] and snapshot.changed():
@@ -173,6 +177,11 @@ class Construct:
             elif name in self.changed:
                 values[i] = write_back(self.start[i], finals[i])
         self.bind(values)
+
+
+def witness() -> Any:
+    """Something traced where a part is being traced, else None."""
+    return active.witnesses[-1] if active.witnesses else None
 
 
 def truth(test: Any) -> Any:

@@ -11,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.ops.recording import is_traced
+from chainrule.record.effects import has_traced
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import traced_enumerate, traced_range, traced_reversed, traced_zip
 from chainrule.record.syntax.source import SYNTHETIC
-from chainrule.record.trees import flatten
+from chainrule.record.syntax.tracing import in_traced_part, witness
 
 OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "Lt": operator.lt, "LtE": operator.le, "Gt": operator.gt, "GtE": operator.ge,
@@ -91,7 +92,7 @@ def _converted(kind: Any, convert: Callable[[Any], Any]) -> Callable[..., Any]:
 
 
 def _print(*args: Any, **options: Any) -> None:
-    if any(map(is_traced, flatten(list(args))[0])):
+    if has_traced(list(args)) or (witness() is not None and in_traced_part(sys._getframe(1))):
         control_flow.print(*args, **options)
     else:
         print(*args, **options)

@@ -1,0 +1,74 @@
+"""A look at the user from time to time: a loop that may take long ends when Python says so.
+
+The machine code calls a function of `codegen.linkage` between turns, as seldom as is enough to
+answer at once: every quarter of a million operations. A loop whose length is known is a loop in
+pieces, so that nothing is tested between the turns of a piece; in one of unknown length the number
+of the turn is tested, one instruction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chainrule.codegen.loops import work
+
+INTERRUPTED: Final = 64
+"""The user wants no more: an exception of Python's is set."""
+
+PATIENCE: Final = 1 << 18
+"""About as many operations are done between two looks at whether the user wants no more."""
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A look at whether the user wants the program to stop, every so many turns of a loop."""
+
+    of: Any
+    name: str
+    """The function that looks."""
+    turns: int
+    """A power of two."""
+    before: str
+    ask: str
+    """The block that calls the function."""
+    after: str
+    """The block from which the loop goes on."""
+
+    def write(self, clean: Callable[[], None] | None = None) -> None:
+        """The blocks `ask` and `after`, the last of which is left open."""
+        e = self.of.e
+        e.label(self.ask)
+        code = e.do(f"call i32 @{self.name}()")
+        self.of.steps.unless(e.do(f"icmp eq i32 {code}, 0"), str(INTERRUPTED), clean)
+        e.put(f"br label %{self.after}")
+        e.label(self.after)
+
+
+def poll_of(turns: Any, length: int | None) -> Poll | None:
+    """What is asked between the turns of a loop that may take long; `length` is how many there
+    are, if that is known.
+    """
+    count = 1
+    once = sum(map(work, turns.step.bodies))
+    while 2 * count * once <= PATIENCE:
+        count *= 2
+    if length is not None and length <= count:
+        return None
+    name = turns.steps.shared.linkage.poll(turns.steps.module)
+    return Poll(turns, name, count, *turns._label("piece", "ask", "asked")) if name else None
+
+
+def again(
+    turns: Any, number: str, head: str, poll: Poll | None, clean: Callable[[], None] | None
+) -> None:
+    """Back to the head of a loop of unknown length, with a look every so many turns."""
+    e = turns.e
+    if poll is None:
+        e.put(f"br label %{head}")
+        return
+    odd = e.do(f"icmp ne i64 {e.do(f'and i64 {number}, {poll.turns - 1}')}, 0")
+    e.put(f"br i1 {odd}, label %{head}, label %{poll.ask}")
+    poll.write(clean)
+    e.put(f"br label %{head}")
