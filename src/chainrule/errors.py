@@ -6,6 +6,7 @@ user's program that asked for it, and what to do next.
 
 from __future__ import annotations
 
+import functools
 import linecache
 import os
 import sys
@@ -20,7 +21,13 @@ _SITE = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))) + os.sep
 COMPILED = os.path.join("src", "chainrule", "")
 """Where tracebacks say that the frames of compiled modules are."""
 
-_OTHERS = (PACKAGE, f"{_SITE}numpy{os.sep}", f"{_SITE}scipy{os.sep}", "<__array_function__")
+_OTHERS = (
+    PACKAGE,
+    f"{_SITE}numpy{os.sep}",
+    f"{_SITE}scipy{os.sep}",
+    functools.__file__,
+    "<__array_function__",
+)
 """Where what is no line of the user's is written."""
 
 
