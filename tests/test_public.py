@@ -39,6 +39,10 @@ INTERNAL = {
     "effect",
     # products in which zero times infinity is zero
     "strong_contraction", "strong_multiply",
+    # what must hold for a derivative to exist, in a traced graph
+    "ensured",
+    # what elimination divides by
+    "pivot", "positive_pivot",
     # made by the compiler
     "expected",
 }  # fmt: skip

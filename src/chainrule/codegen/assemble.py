@@ -32,7 +32,7 @@ from chainrule.codegen.steps import (
     aligned,
     on_stack,
 )
-from chainrule.codegen.text import Emitter
+from chainrule.codegen.text import Emitter, linked
 
 DATA_AT: Final = 16
 """Bytes from the start of an array to the pointer to its data, or of a number to its value."""
@@ -118,6 +118,7 @@ class _Entry(StepsEmitter):
         self._prologue()
         self.steps()
         self._finish()
+        self.module.functions = [linked(t, self.table.loaded) for t in self.module.functions]
         count = len(self.table.places)
         self.module.definitions[ADDRESSES] = (
             f"@{ADDRESSES} = global [{count} x ptr] zeroinitializer"

@@ -60,6 +60,22 @@ def _expected(v: Value, index: Index, scope: Any) -> Expr:
     return scope.at(x, stretched(index, x.shape))
 
 
+def _ensured(v: Value, index: Index, scope: Any) -> Expr:
+    """The first operand, and a check of the second."""
+    x, holds = v.args
+    scope.check(scope.at(holds, stretched(index, holds.shape)))
+    return scope.at(x, stretched(index, x.shape))
+
+
+def _pivot(v: Value, index: Index, scope: Any) -> Expr:
+    """The operand, and a check of it."""
+    e = scope.at(v.args[0], index)
+    row = "equal" if v.op == "pivot" else "less_equal"
+    bad = scope.expressions.apply(row, (e, scope.expressions.const(0, v.code)), "b1")
+    scope.check(scope.expressions.apply("logical_not", (bad,), "b1"))
+    return e
+
+
 def reduction_dtype(v: Value) -> str:
     """The dtype a reduction accumulates in."""
     return "b1" if v.op in ("any", "all") else v.code
@@ -131,6 +147,9 @@ DEFINE: Final[dict[str, Callable[[Value, Index, Any], Expr]]] = {
     **dict.fromkeys(REDUCTIONS, _reduced),
     "astype": _cast,
     "conj": _same,
+    "ensured": _ensured,
+    "pivot": _pivot,
+    "positive_pivot": _pivot,
     "output": _same,
     "expected": _expected,
     "matmul": _matmul,

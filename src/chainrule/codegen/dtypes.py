@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.codegen.scalars import EMIT
+from chainrule.codegen import blas
+from chainrule.codegen.scalars import EMIT, SPECIAL
 from chainrule.codegen.values import CODES, Value, code_of
 from chainrule.ops.complaints import NUMBERS
 
@@ -36,9 +37,11 @@ def _found(v: Value, given: list[Any]) -> tuple[str, ...] | None:
             found = evaluate.resolve_dtypes((*given, None))
         except TypeError:
             return None
-        codes = tuple(code_of(d) for d in found)
+        codes: tuple[str, ...] | None = tuple(code_of(d) for d in found)
     else:
         codes = _by_name(v, given)
+    if codes is None:
+        return None
     if v.op in _LOGICAL:
         codes = ("b1",) * len(codes)
     if not CODES.issuperset(codes):
@@ -59,8 +62,12 @@ def _given(a: Value) -> Any:
     return a.dtype
 
 
-def _by_name(v: Value, given: list[Any]) -> tuple[str, ...]:
+def _by_name(v: Value, given: list[Any]) -> tuple[str, ...] | None:
     code = v.code
+    if v.op in SPECIAL:
+        if blas.special(SPECIAL[v.op], len(v.args)) is None:
+            return None
+        return ("f8",) * (len(v.args) + 1)
     if v.op == "where":
         return ("b1", code, code, code)
     if v.op in ("strong_multiply", "real"):

@@ -163,7 +163,9 @@ class Fusion:
         if v.dtype == object:
             known = v.op in views.TABLED and all(a.native and a.size for a in v.args)
             return "whole" if known else "callback"
-        if not v.native or not v.size or not all(a.native and a.size for a in v.args):
+        if not v.size and v.native:
+            return "nothing"
+        if not v.native or not all(a.native and a.size for a in v.args):
             return "callback"
         if views.is_view(v):
             return "view"
@@ -202,7 +204,7 @@ class Fusion:
 
     def _take(self, v: Value) -> None:
         kind = self.kind[v] = self._kind(v)
-        if kind == "given":
+        if kind in ("given", "nothing"):
             self.level[v] = -1
         elif kind == "compute":
             self._compute(v)

@@ -62,8 +62,12 @@ class Table:
 
     def outside(self, name: str, e: Emitter) -> str:
         """What is read from the table."""
+        return e.do(self.loaded(name))
+
+    def loaded(self, name: str) -> str:
+        """The instruction that reads it."""
         place = self.places.setdefault(name, len(self.places))
-        return e.do(f"load ptr, ptr getelementptr (ptr, ptr @{ADDRESSES}, i64 {place})")
+        return f"load ptr, ptr getelementptr (ptr, ptr @{ADDRESSES}, i64 {place})"
 
     def constant(self, b: Buffer, e: Emitter) -> str:
         """A constant is outside, as all else."""

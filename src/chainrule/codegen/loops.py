@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chainrule.codegen.expression import Expr, gathered
 from chainrule.codegen.index import Coordinate
 from chainrule.codegen.text import width
 from chainrule.codegen.values import Value
+
+if TYPE_CHECKING:
+    from chainrule.codegen.routines import Routine
 
 
 @dataclass(eq=False)
@@ -262,7 +265,7 @@ class Nest:
         return f"for each of {self.rows} rows:\n  " + inner.replace("\n", "\n  ")
 
 
-Step = Kernel | Nest | Product | Callback | Loop
+Step: TypeAlias = "Kernel | Nest | Product | Callback | Loop | Routine"
 
 
 @dataclass(eq=False)

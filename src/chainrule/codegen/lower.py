@@ -22,6 +22,7 @@ from chainrule.codegen.packing import packed
 from chainrule.codegen.products import as_loops, product
 from chainrule.codegen.reshape import collapse, interchange
 from chainrule.codegen.reuse import work_in_place
+from chainrule.codegen.routines import routine
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
 from chainrule.codegen.values import Value, Values
@@ -113,6 +114,9 @@ def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
     results = _results(v, fusion, memory)
     if is_native_loop(v):
         return _loop(v, results, fusion, memory)
+    own = routine(v, results, memory, fusion.level[v])
+    if own is not None:
+        return own
     arguments = [a.const if a.op == "const" else memory.buffers[a] for a in v.args]
     return Callback(v, arguments, results, fusion.level[v])
 

@@ -20,6 +20,7 @@ from chainrule.codegen.loops import (
     Step,
     Store,
 )
+from chainrule.codegen.routines import Routine
 
 
 @dataclass(eq=False)
@@ -179,6 +180,9 @@ def _merge(program: Program, chain: list[Buffer]) -> None:
         elif isinstance(step, Product):
             for a in (step.a, step.b, step.c):
                 a.buffer = one(a.buffer)
+        elif isinstance(step, Routine):
+            for array in step.arrays():
+                array.buffer = one(array.buffer)
         elif isinstance(step, Callback):
             step.arguments = [one(a) if isinstance(a, Buffer) else a for a in step.arguments]
             step.results = [one(b) for b in step.results]

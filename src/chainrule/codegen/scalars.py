@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from chainrule.codegen.text import BITS, Emitter
+from chainrule.codegen.text import BITS, Emitter, outside
 from chainrule.codegen.vectormath import FORMULAS, function
+from chainrule.ops.table import TABLE
 
 Emission = Callable[..., str]
 
@@ -309,11 +310,53 @@ def _function(name: str) -> Emission:
 
 for _name in _MATHEMATICAL:
     EMIT[_name] = _function(_name)
+
+
+def _special(name: str, arity: int, vanishing: bool) -> Emission:
+    """A special function of SciPy's, of doubles, called number by number; if `vanishing`, it is 0
+    where its last argument is infinite.
+    """
+
+    def emit(e: Emitter, code: str, *args: str) -> str:
+        assert code == "f8"
+        function = outside(e, f"special.{name}.{arity}")
+        vector, out = e.type(code), "poison"
+        for lane in range(e.lanes):
+            parts = [a if e.lanes == 1 else _lane(e, vector, a, lane) for a in args]
+            y = e.do(f"call double {function}({', '.join(f'double {p}' for p in parts)}, i32 0)")
+            out = (
+                y if e.lanes == 1
+                else e.do(f"insertelement {vector} {out}, double {y}, i32 {lane}")
+            )  # fmt: skip
+        if vanishing:
+            out = e.select(EMIT["isinf"](e, code, args[-1]), code, e.const(0, code), out)
+        return out
+
+    return emit
+
+
+def _lane(e: Emitter, vector: str, a: str, lane: int) -> str:
+    return e.do(f"extractelement {vector} {a}, i32 {lane}")
+
+
+SPECIAL: Final = {
+    name: row.evaluate.scipy
+    for name, row in TABLE.items()
+    if row.kind == "elementwise" and hasattr(row.evaluate, "scipy") and name not in EMIT
+}  # fmt: skip
+"""Rows that SciPy evaluates, and the name of its function."""
+
+for _name, _function_name in SPECIAL.items():
+    _row = TABLE[_name]
+    EMIT[_name] = _special(_function_name, _row.arity or 1, hasattr(_row.evaluate, "vanishing"))
+
 EMIT["nextafter"] = lambda e, code, a, b: e.library(
     "nextafter" if code == "f8" else "nextafterf", code, a, b
 )
 
-EXPENSIVE: Final = _MATHEMATICAL | {"divide", "sqrt", "remainder", "fmod", "nextafter"}
+EXPENSIVE: Final = (
+    _MATHEMATICAL | SPECIAL.keys() | {"divide", "sqrt", "remainder", "fmod", "nextafter"}
+)
 """Operations better kept than computed twice."""
 
 

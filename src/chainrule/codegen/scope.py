@@ -145,6 +145,11 @@ class Scope:
             raise views.Unresolved(v)
         return found
 
+    def check(self, holds: Expr) -> None:
+        """Note something that must hold at every point of the loops."""
+        if holds.op != "const" and holds not in self.checks:
+            self.checks.append(holds)
+
     def stored(self, v: Value) -> Buffer | None:
         """The buffer from which a value is read."""
         return self.memory.buffers.get(v)
@@ -206,8 +211,7 @@ class Scope:
             (make.apply("greater_equal", (e, zero), "b1"), make.apply("less", (e, n), "b1")),
             "b1",
         )
-        if inside.op != "const" and inside not in self.checks:
-            self.checks.append(inside)
+        self.check(inside)
         return self.integer(make.apply("where", (inside, e, zero), "i8"), count)
 
 

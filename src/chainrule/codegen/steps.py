@@ -20,6 +20,8 @@ from chainrule.codegen.linkage import BLAS, CALLBACK, GEMM, PARALLEL, Linkage
 from chainrule.codegen.loops import Access, Buffer, Callback, Kernel, Loop, Nest, Product, Program
 from chainrule.codegen.memory import ALIGNMENT
 from chainrule.codegen.poll import INTERRUPTED as INTERRUPTED
+from chainrule.codegen.routines import FAILED as FAILED
+from chainrule.codegen.routines import Routine, write_routine
 from chainrule.codegen.text import Emitter, Module, literal, memory_type, scalar_type
 from chainrule.codegen.turns import TOO_LONG as TOO_LONG
 from chainrule.codegen.turns import Turns, inlined
@@ -99,6 +101,8 @@ class StepsEmitter:
                 self._product(step)
             elif isinstance(step, Loop):
                 Turns(self, step).write()
+            elif isinstance(step, Routine):
+                self._routine(step)
             else:
                 self._callback(step)
 
@@ -161,6 +165,13 @@ class StepsEmitter:
             clean()
         self.e.put(f"ret i32 {code}")
         self.e.label(go)
+
+    def _routine(self, step: Routine) -> None:
+        write_routine(step, self.shared)
+        arrays = [a.buffer for a in step.arrays()]
+        arguments = ", ".join(f"ptr {self.names[b]}" for b in (*arrays, step.scratch))
+        code = self.e.do(f"call i32 @{step.name}({arguments})")
+        self.unless(self.e.do(f"icmp eq i32 {code}, 0"), str(FAILED))
 
     # --- callbacks -------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -153,6 +155,18 @@ class Emitter:
             y = self.do(f"call {t} @{name}({', '.join(f'{t} {p}' for p in parts)})")
             out = self.do(f"insertelement {vector} {out}, {t} {y}, i32 {lane}")
         return out
+
+
+def outside(e: Emitter, name: str) -> str:
+    """The address of something that is not in the module (`codegen.linkage`), for whoever does not
+    know yet how that is reached: `linked` fills it in.
+    """
+    return e.do(f"outside ${name}$")
+
+
+def linked(text: str, loaded: Callable[[str], str]) -> str:
+    """Text with the instructions that give the addresses of what is outside."""
+    return re.sub(r"outside \$([\w.]+)\$", lambda found: loaded(found[1]), text)
 
 
 _CONTRACTED = frozenset({"fadd", "fsub", "fmul"})

@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.ops import series
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.frequent import power_by_base, raised
+from chainrule.ops.native import give_up, loops
 from chainrule.ops.partials import off_zero, wider
 from chainrule.ops.table import ZERO
 
@@ -155,12 +156,30 @@ def _power_by_exponent(y: Any, a: Any, b: Any) -> Any:
     return np.where(zero, 0, y * np.log(np.where(zero, 1, wider(a, b))))
 
 
+def _integer_power(y: Any, a: Any, b: Any) -> None:
+    """By squaring; NumPy says what is wrong with a negative exponent."""
+    base, rest, product = a[()], b[()], 1
+    if rest < 0:
+        give_up()
+    while rest > 0:
+        if rest % 2 == 1:
+            product = product * base
+        base = base * base
+        rest = rest // 2
+    y[()] = product
+
+
+def _integers(a: Any, _b: Any) -> bool:
+    return a.dtype.kind in "iu"
+
+
 power = elementwise(
     "power",
     np.power,
     (_power_by_base, _power_by_exponent),
     python=raised,
     taylor=series.power,
+    native=loops(_integer_power, core=(0,), fits=_integers),
     domain=(POSITIVE, ANY),
     special=(0.0, 1.0, 2.0),
     doc=shown("a to the power b.", "cr.power(cr.tensor([2., 3.]), 2)", "tensor([4., 9.])"),

@@ -28,6 +28,8 @@ def _scaled(name: str) -> Function:
     def evaluate(v: Any, x: Any) -> Any:
         return np.where(np.isinf(x), 0, function(v, x))[()]
 
+    evaluate.scipy = name  # type: ignore[attr-defined]
+    evaluate.vanishing = True  # type: ignore[attr-defined]
     return evaluate
 
 

@@ -18,25 +18,32 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
-from chainrule.ops.matrices import in_batch, largest, precision
+from chainrule.ops.ensured import ensured, in_batch
+from chainrule.ops.matrices import greatest, largest, precision
+from chainrule.ops.recording import is_traced
 
 _VALUES = {"svd": "singular values"}
 _ALONE = {"svd": "svdvals", "eigh": "eigvalsh", "eig": "eigvals"}
 
 
 class Pairs:
-    """Which pairs of the values w, a plain array (..., n), coincide up to rounding."""
+    """Which pairs of the values w (..., n), without derivative, coincide up to rounding.
+
+    Where there are no numbers yet, what must hold is noted, and left in the graph by `checked`.
+    """
 
     def __init__(self, name: str, w: Any) -> None:
         self.name = name
         self.w = w
         n = w.shape[-1]
+        self.traced = is_traced(w)
+        self.conditions: list[tuple[Any, str]] = []
         near = np.abs(w[..., None, :] - w[..., :, None]) <= (
             8 * n * precision(w) * largest(w)[..., None]
         )
         self.diagonal = np.eye(n, dtype=bool)
         self.same = near & ~self.diagonal
-        self.some = bool(np.any(self.same))
+        self.some = self.traced or bool(np.any(self.same))
 
     def inverse_gaps(self, w: Any) -> Any:
         """[i, j]: 1 / (w_j - w_i), and 0 for i = j and for pairs that coincide."""
@@ -53,6 +60,16 @@ class Pairs:
         total = s[..., None, :] + s[..., :, None]
         return np.where(none, 0, 1 / np.where(none, 1, total))
 
+    def note(self, bad: Any, why: str) -> None:
+        """Note something traced that must hold nowhere."""
+        self.conditions.append((np.logical_not(np.any(bad, axis=(-2, -1), keepdims=True)), why))
+
+    def checked(self, x: Any) -> Any:
+        """Matrices that are right only where nothing is wrong that was noted."""
+        for holds, why in self.conditions:
+            x = ensured(x, holds, why)
+        return x
+
     def need_no_choice(self, weight: Any, scale: Any) -> None:
         """Raise unless the weight of the poles vanishes at the pairs that coincide."""
         if self.some:
@@ -64,18 +81,25 @@ class Pairs:
             self._need_zero(weight, scale, self.same, "these eigenvalues and eigenvectors together")
 
     def _need_zero(self, weight: Any, scale: Any, where: Any, dependence: str) -> None:
-        size = np.max(np.abs(scale), axis=(-2, -1), keepdims=True, initial=0)
+        size = greatest(scale, (-2, -1))
         bad = where & (np.abs(weight) > precision(self.w) ** 0.5 * size)
+        if is_traced(bad):
+            self.note(bad, self._why("", dependence) + "; they coincide")
+            return
         if not np.any(bad):
             return
         *batch, i, j = np.argwhere(bad)[0]
-        values = _VALUES.get(self.name, "eigenvalues")
-        raise MissingDerivative(
-            f"{self.name}: {values} {i} and {j}{in_batch(batch)} coincide "
-            f"({self.w[(*batch, i)]:.6g}), and the result depends on {dependence}: its derivative "
-            f"does not exist, or does not follow from the factors. Use {_ALONE[self.name]} where "
-            "only the values are needed, a matrix function (expm, sqrtm, logm, matrix_power, inv), "
-            "or a matrix perturbed so that they differ" + at(user_line())
+        which = f" {i} and {j}{in_batch(batch)}"
+        value = f" ({self.w[(*batch, i)]:.6g})"
+        raise MissingDerivative(self._why(which, dependence, value) + at(user_line()))
+
+    def _why(self, which: str, dependence: str, value: str = "") -> str:
+        return (
+            f"{self.name}: {_VALUES.get(self.name, 'eigenvalues')}{which} coincide{value}, and the "
+            f"result depends on {dependence}: its derivative does not exist, or does not follow "
+            f"from the factors. Use {_ALONE[self.name]} where only the values are needed, a matrix "
+            "function (expm, sqrtm, logm, matrix_power, inv), or a matrix perturbed so that they "
+            "differ"
         )
 
 

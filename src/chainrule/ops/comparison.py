@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -59,10 +60,17 @@ greater_equal = elementwise(
 
 # --- predicates ----------------------------------------------------------------------------------
 
+
+def _of_integers(answer: bool) -> Any:
+    """What is the same of all integers."""
+    return lambda x: None if x.dtype.kind == "f" else np.broadcast_to(np.bool_(answer), x.shape)
+
+
 isfinite = elementwise(
     "isfinite",
     np.isfinite,
     special=EDGES,
+    expand=_of_integers(True),
     doc=shown(
         "Whether x is neither infinite nor NaN.",
         "cr.isfinite(cr.tensor([1., float('inf')]))",
@@ -73,6 +81,7 @@ isinf = elementwise(
     "isinf",
     np.isinf,
     special=EDGES,
+    expand=_of_integers(False),
     doc=shown(
         "Whether x is infinite.",
         "cr.isinf(cr.tensor([1., float('inf')]))",
@@ -83,6 +92,7 @@ isnan = elementwise(
     "isnan",
     np.isnan,
     special=EDGES,
+    expand=_of_integers(False),
     doc=shown(
         "Whether x is NaN.", "cr.isnan(cr.tensor([1., float('nan')]))", "tensor([False,  True])"
     ),

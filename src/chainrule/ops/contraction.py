@@ -18,6 +18,7 @@ from chainrule.graph.node import Variable
 from chainrule.ops import batched_products
 from chainrule.ops.frequent import multiplied, pull_matmul, small_matrices
 from chainrule.ops.hot import careful, times
+from chainrule.ops.native import loops
 from chainrule.ops.recording import is_traced, raw
 from chainrule.ops.table import S, Seq, composite, operation
 
@@ -113,6 +114,20 @@ def _by_row(x: Any) -> Any:
     return np.moveaxis(x, -2, 0).reshape(n, math.prod(x.shape[:-2]) * x.shape[-1])
 
 
+def _product_of_integers(y: Any, a: Any, b: Any) -> None:
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            total = a[i, 0] * b[0, j]
+            for k in range(1, a.shape[1]):
+                total += a[i, k] * b[k, j]
+            y[i, j] = total
+
+
+def _matrices_of_integers(a: Any, b: Any) -> bool:
+    """What BLAS does not multiply."""
+    return a.dtype.kind in "iub" and len(a.shape) > 1 and len(b.shape) > 1
+
+
 @operation(
     reverse=(_matmul_first, _matmul_second),
     arity=2,
@@ -134,6 +149,7 @@ def _by_row(x: Any) -> Any:
         S((2, 3, 0), (0,)),
     ],
     batch=batched_products.matrices,
+    native=loops(_product_of_integers, core=(2,), fits=_matrices_of_integers),
 )
 def matmul(x1: Any, x2: Any) -> Any:
     """Matrix product `x1 @ x2`; an operand of one dimension is a row (left) or a column (right).

@@ -15,6 +15,7 @@ from chainrule.ops import batched_products
 from chainrule.ops.contraction import strong_contract
 from chainrule.ops.hot import careful
 from chainrule.ops.indexing import put
+from chainrule.ops.native import loops
 from chainrule.ops.table import S, composite, operation
 
 _MODES: Final = ("full", "same", "valid")
@@ -44,6 +45,68 @@ def _transposed(ct: Any, _other: Any, v: Any, mode: str) -> Any:
     return _convolve(whole, v.reshape(m)[::-1], "valid").reshape(_other.shape)
 
 
+SHORT = 32
+"""So many shifted copies are added up in compiled code."""
+
+
+def _added_shifts(
+    x: Any, kernel: Any, starts: list[int], sizes: list[int], multiply: Any = np.multiply
+) -> Any:
+    """The part of the full convolution from `starts` on, as a sum of shifted copies of x."""
+    margins = [(m - 1, m - 1) for m in kernel.shape]
+    padded = np.pad(x, margins)
+    total: Any = None
+    for j in np.ndindex(kernel.shape):
+        first = [m - 1 - i + s for m, i, s in zip(kernel.shape, j, starts, strict=True)]
+        part = padded[tuple(slice(f, f + n) for f, n in zip(first, sizes, strict=True))]
+        term = multiply(kernel[j], part)
+        total = term if total is None else total + term
+    return total
+
+
+def _shifted_sums(a: Any, v: Any, mode: str, multiply: Any = np.multiply) -> Any:
+    """A convolution with a short sequence."""
+    a, v = (x.reshape(-1) if x.ndim == 0 else x for x in (a, v))
+    if a.size < v.size:
+        a, v = v, a
+    n, m = a.size, v.size
+    if m > SHORT:
+        return None
+    size = {"full": n + m - 1, "same": n, "valid": n - m + 1}[mode]
+    return _added_shifts(a, v, [_start(n, m, mode)], [size], multiply)
+
+
+def _sliding(y: Any, a: Any, v: Any, mode: str) -> None:
+    n, m = len(a), len(v)
+    start = _start(n, m, mode)
+    for i in range(len(y)):
+        k = start + i
+        total = 0.0 if a.dtype.kind == "f" else 0
+        for j in range(max(k - n + 1, 0), min(k, m - 1) + 1):
+            total += a[k - j] * v[j]
+        y[i] = total
+
+
+def _by_convolution(a: Any, v: Any, mode: str) -> Any:
+    """With the second sequence backwards; in mode "same" NumPy centers on the longer operand."""
+    n, m = a.shape[0], v.shape[0]
+    start = n // 2 if mode == "same" and n < m else _start(n, m, mode)
+    size = {"full": n + m - 1, "same": max(n, m), "valid": abs(n - m) + 1}[mode]
+    return convolve(a, v[::-1], "full")[start : start + size]
+
+
+def _shifted_sums_nd(x: Any, kernel: Any, mode: str) -> Any:
+    """A convolution with few elements."""
+    pairs = list(zip(x.shape, kernel.shape, strict=True))
+    if kernel.size > SHORT or (mode == "valid" and any(n < m for n, m in pairs)):
+        return None
+    sizes = {
+        "full": [n + m - 1 for n, m in pairs], "same": list(x.shape),
+        "valid": [n - m + 1 for n, m in pairs],
+    }[mode]  # fmt: skip
+    return _added_shifts(x, kernel, _starts(x, kernel, mode), sizes)
+
+
 @operation(
     reverse=(
         lambda ct, _y, _a, v, mode: _transposed(ct, _a, v, mode),
@@ -59,6 +122,8 @@ def _transposed(ct: Any, _other: Any, v: Any, mode: str) -> Any:
         S((1,), (1,)),
     ],
     batch=batched_products.convolutions,
+    expand=_shifted_sums,
+    native=loops(_sliding),
 )
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """Convolution of two sequences: `y[n] = sum over k of a[k] v[n - k]`.
@@ -97,6 +162,7 @@ def _correlate_second(ct: Any, _y: Any, a: Any, _v: Any, mode: str) -> Any:
         *(S((n,), (m,), mode="same") for n, m in ((4, 2), (2, 4), (3, 4), (3, 3))),
     ],
     batch=batched_products.convolutions,
+    expand=_by_convolution,
 )
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Correlation of two sequences: `y[k] = sum over n of a[n + k] conj(v[n])`.
@@ -138,6 +204,7 @@ def _starts(x: Any, kernel: Any, mode: str) -> list[int]:
         S((2, 3), (3, 4), mode="same"),
     ],
     batch=batched_products.convolutions_nd,
+    expand=_shifted_sums_nd,
 )
 def convolve_nd(x: Any, kernel: Any, mode: str = "full") -> Any:
     """Convolution over all axes of two arrays with equally many of them.

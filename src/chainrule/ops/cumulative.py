@@ -17,8 +17,9 @@ from chainrule.ops.batched import over_axis_of_all, over_axis_or_flat
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.joining import concat
 from chainrule.ops.movement import flip, roll
+from chainrule.ops.native import along_last, last_axis, loops
 from chainrule.ops.series import Curve, Step, pairs, plus, total
-from chainrule.ops.table import S, composite, operation
+from chainrule.ops.table import TABLE, S, composite, operation
 
 ZEROS = S(lambda rng: np.array([2.0, 0.0, -1.5, 0.0, 3.0]))
 """A vector with two zeros, where quotients would fail."""
@@ -40,6 +41,84 @@ def previous(x: Any, axis: int, first: float) -> Any:
 
 def _without_initial(ct: Any, axis: int, include_initial: bool) -> Any:
     return ct[along(axis, ct.ndim, slice(1, None))] if include_initial else ct
+
+
+# --- loops of compiled code ----------------------------------------------------------------------
+
+
+def _running_recurrence(y: Any, a: Any, b: Any) -> None:
+    last = b[0]
+    y[0] = last
+    for i in range(1, len(b)):
+        last = a[i] * last + b[i]
+        y[i] = last
+
+
+def _running_sum(y: Any, x: Any) -> None:
+    total = x[0]
+    y[0] = total
+    for i in range(1, len(x)):
+        total += x[i]
+        y[i] = total
+
+
+def _running_product(y: Any, x: Any) -> None:
+    total = x[0]
+    y[0] = total
+    for i in range(1, len(x)):
+        total *= x[i]
+        y[i] = total
+
+
+def _running_maximum(y: Any, x: Any) -> None:
+    largest = x[0]
+    y[0] = largest
+    for i in range(1, len(x)):
+        largest = max(largest, x[i])
+        y[i] = largest
+
+
+def _running_minimum(y: Any, x: Any) -> None:
+    smallest = x[0]
+    y[0] = smallest
+    for i in range(1, len(x)):
+        smallest = min(smallest, x[i])
+        y[i] = smallest
+
+
+def _running_logsumexp(y: Any, x: Any) -> None:
+    total = x[0]
+    y[0] = total
+    for i in range(1, len(x)):
+        new = x[i]
+        if total == new:  # infinities too
+            total = total + LN2
+        else:
+            total = max(total, new) + np.log1p(np.exp(-abs(total - new)))
+        y[i] = total
+
+
+LN2 = math.log(2.0)
+
+
+def _expanded(name: str, first: float) -> Any:
+    """Along the last axis, and without the initial element, which is put in front."""
+    plain = along_last(name)
+
+    def expand(x: Any, axis: Any, include_initial: bool, **params: Any) -> Any:
+        if not include_initial:
+            return plain(x, axis=axis, include_initial=False, **params)
+        k = axis or 0
+        x = x.reshape(-1) if axis is None else x
+        y = TABLE[name].function(x, axis=k, **params)
+        shape = tuple(1 if i == k % y.ndim else n for i, n in enumerate(y.shape))
+        return concat([np.full(shape, first, y.dtype), y], k)
+
+    return expand
+
+
+def _ends(x: Any, axis: Any, include_initial: bool, **_: Any) -> bool:
+    return not include_initial and last_axis(x, axis=axis)
 
 
 # --- linear recurrences --------------------------------------------------------------------------
@@ -79,6 +158,8 @@ def _recurrence_series(y: Curve, a: Curve, b: Curve, axis: int) -> Step:
         S((1, 3), (1, 3), axis=0),
     ],
     batch=over_axis_of_all,
+    expand=along_last("linear_recurrence"),
+    native=loops(_running_recurrence, fits=last_axis),
 )
 def linear_recurrence(a: Any, b: Any, axis: int = -1) -> Any:
     """The solution of y[0] = b[0], y[i] = a[i] y[i-1] + b[i] along an axis; a and b of one shape.
@@ -145,6 +226,8 @@ def _cumulative_sum_back(
     ],
     numpy=(np.cumsum, *numpy_names("cumulative_sum")),
     batch=over_axis_or_flat,
+    expand=_expanded("cumulative_sum", 0),
+    native=loops(_running_sum, fits=_ends),
 )
 def cumulative_sum(
     x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
@@ -191,6 +274,8 @@ def _cumulative_product_back(
     ],
     numpy=(np.cumprod, *numpy_names("cumulative_prod")),
     batch=over_axis_or_flat,
+    expand=_expanded("cumulative_prod", 1),
+    native=loops(_running_product, fits=_ends),
 )
 def cumulative_prod(
     x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
@@ -249,6 +334,8 @@ RUNNING = (S((5,)), S((3, 4), axis=-1), S((3, 4), axis=0), S((2, 3)), S((0,)), S
     reverse=(_running_extreme_back,),
     samples=RUNNING,
     batch=over_axis_or_flat,
+    expand=along_last("cummax"),
+    native=loops(_running_maximum, fits=last_axis),
 )
 def cummax(x: Any, axis: int | None = None) -> Any:
     """The largest element so far along an axis; of x as a vector where it is None.
@@ -266,6 +353,8 @@ def cummax(x: Any, axis: int | None = None) -> Any:
     reverse=(_running_extreme_back,),
     samples=RUNNING,
     batch=over_axis_or_flat,
+    expand=along_last("cummin"),
+    native=loops(_running_minimum, fits=last_axis),
 )
 def cummin(x: Any, axis: int | None = None) -> Any:
     """The smallest element so far along an axis; of x as a vector where it is None.
@@ -291,6 +380,8 @@ def _logcumsumexp_back(ct: Any, y: Any, x: Any, axis: int | None) -> Any:
     reverse=(_logcumsumexp_back,),
     samples=(*RUNNING, S(lambda rng: np.array([0.5, -np.inf, 2.0]))),
     batch=over_axis_or_flat,
+    expand=along_last("logcumsumexp"),
+    native=loops(_running_logsumexp, fits=last_axis),
 )
 def logcumsumexp(x: Any, axis: int | None = None) -> Any:
     """log of the running sum of exp(x) along an axis, without overflow; of x as a vector for None.

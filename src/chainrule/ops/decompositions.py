@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
+from chainrule.ops import matrix_loops, small_matrices
 from chainrule.ops.batched import leading
+from chainrule.ops.ensured import ensured, in_batch
 from chainrule.ops.matrices import (
     adjoint,
     attempt,
     conj,
     floating,
     hermitian_part,
-    in_batch,
     largest,
     matrices,
     precision,
@@ -27,8 +28,10 @@ from chainrule.ops.matrices import (
     square,
     well,
 )
+from chainrule.ops.native import loops
+from chainrule.ops.recording import is_traced
 from chainrule.ops.systems import solve_triangular
-from chainrule.ops.table import NUMPY, S, numbers, operation, raw
+from chainrule.ops.table import NUMPY, S, operation, raw
 
 # --- Cholesky ------------------------------------------------------------------------------------
 
@@ -52,6 +55,8 @@ def _real(x: Any) -> Any:
     numpy=(np.linalg.cholesky,),
     samples=[S(spd(4)), S(spd(3, 2), upper=True), S(spd(1)), S(spd(0))],
     batch=leading,
+    expand=small_matrices.factored,
+    native=loops(matrix_loops.cholesky, core=(2,)),
 )
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Lower triangular L with L @ L^H = a (or the upper one, U^H @ U = a) of positive definite a.
@@ -88,7 +93,7 @@ def _qr_rule(ct: Any, y: Any, _a: Any, mode: str) -> Any:
             "missing: the columns of q beyond the first n are not determined by the matrix. "
             "Use mode='reduced'" + at(user_line())
         )
-    _full_rank(numbers(r))
+    r = _full_rank(r)
     if m >= n:
         return conj(_qr_square(cq, cr, q, r))
     rest, c_rest = r[..., m:], cr[..., m:]
@@ -96,16 +101,19 @@ def _qr_rule(ct: Any, y: Any, _a: Any, mode: str) -> Any:
     return conj(np.concatenate([first, q @ c_rest], axis=-1))
 
 
-def _full_rank(r: Any) -> None:
-    """Raise where a diagonal element of the triangle vanishes."""
-    on = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+def _full_rank(r: Any) -> Any:
+    """r; an error where a diagonal element of the triangle vanishes."""
+    on = np.abs(np.diagonal(raw(r), axis1=-2, axis2=-1))
     low = np.any(on <= 8 * precision(r) * largest(on), axis=-1)
+    why = (
+        "qr: the leading columns are linearly dependent, where q has no derivative; it takes a "
+        "matrix whose first min(m, n) columns are independent; they are dependent"
+    )
+    if is_traced(low):
+        return ensured(r, np.logical_not(low)[..., None, None], why)
     if np.any(low):
-        raise MissingDerivative(
-            f"qr: the leading columns{in_batch(np.argwhere(low)[0])} are linearly dependent, where "
-            "q has no derivative; it takes a matrix whose first min(m, n) columns are independent"
-            + at(user_line())
-        )
+        raise MissingDerivative(why + in_batch(np.argwhere(low)[0]) + at(user_line()))
+    return r
 
 
 @operation(
@@ -119,6 +127,7 @@ def _full_rank(r: Any) -> None:
         S(well(1, 1)),
     ],
     batch=leading,
+    native=loops(matrix_loops.qr, core=(2,)),
 )
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Factors (Q, R) of a = Q @ R: orthonormal columns, and an upper triangle.
@@ -158,6 +167,7 @@ def _lu_rule(ct: Any, y: Any, _a: Any) -> Any:
     results=3,
     samples=[S(well(3, 3)), S(well(4, 4, 2))],
     batch=leading,
+    native=loops(matrix_loops.lu, core=(2,)),
 )
 def lu(a: Any) -> tuple[Any, Any, Any]:
     """Factors (P, L, U) of square matrices a = P @ L @ U, as `scipy.linalg.lu`.

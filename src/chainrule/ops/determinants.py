@@ -12,19 +12,22 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
+from chainrule.ops import matrix_loops, small_matrices
 from chainrule.ops.batched import broadcasting, leading
+from chainrule.ops.ensured import ensured, in_batch
 from chainrule.ops.matrices import (
     adjoint,
     complex_gaussian,
     conj,
     floating,
     identity_like,
-    in_batch,
     precision,
     square,
     well,
     with_values,
 )
+from chainrule.ops.native import loops
+from chainrule.ops.recording import is_traced
 from chainrule.ops.table import S, operation, raw
 
 # --- determinants --------------------------------------------------------------------------------
@@ -52,6 +55,8 @@ def _det_back(ct: Any, _y: Any, a: Any) -> Any:
         S(complex_gaussian(3, 3)),
     ],
     batch=leading,
+    expand=small_matrices.determinant,
+    native=loops(matrix_loops.det, core=(2,), out=(0,)),
 )
 def det(a: Any) -> Any:
     """Determinant of each matrix of shape (..., n, n).
@@ -106,6 +111,41 @@ def _without_two(s: Any) -> Any:
     return upper + upper.mT
 
 
+def _of_rows(products: list[Any]) -> Any:
+    return np.stack(products, axis=-2)
+
+
+def _cofactor_of_traced(a: Any) -> Any:
+    """Written out for small matrices, from the singular values for others."""
+    a = floating(a)
+    n = a.shape[-1]
+    if n == 1:
+        return np.ones(a.shape, a.dtype)
+    if n == 2:
+        return np.flip(a, (-2, -1)) * np.array([[1, -1], [-1, 1]], a.dtype)
+    if n == 3:
+        r = [a[..., i, :] for i in range(3)]
+        return _of_rows([np.cross(r[i - 2], r[i - 1]) for i in range(3)])
+    sign, u, s, vh = _rotations(a)
+    before, after = _outside(s)
+    return sign * ((u * (before * after)[..., None, :]) @ vh)
+
+
+def _derivative_of_traced(a: Any, e: Any) -> Any:
+    """The same for `cofactor_derivative`, linear in e."""
+    a, n = floating(a), a.shape[-1]
+    if n == 1:
+        return np.zeros(np.broadcast_shapes(a.shape, e.shape), a.dtype)
+    if n == 2:
+        return np.broadcast_to(_cofactor_of_traced(e), np.broadcast_shapes(a.shape, e.shape))
+    if n == 3:
+        r, d = [a[..., i, :] for i in range(3)], [e[..., i, :] for i in range(3)]
+        return _of_rows([
+            np.cross(r[i - 2], d[i - 1]) + np.cross(d[i - 2], r[i - 1]) for i in range(3)
+        ])  # fmt: skip
+    return _by_rotations(a, e)
+
+
 def _cofactor_back(ct: Any, _y: Any, a: Any) -> Any:
     return cofactor_derivative(a, ct)
 
@@ -114,6 +154,7 @@ def _cofactor_back(ct: Any, _y: Any, a: Any) -> Any:
     reverse=(_cofactor_back,),
     samples=[S(well(3, 3)), S(well(2, 2, 3)), S((0, 0)), S(complex_gaussian(3, 3))],
     batch=leading,
+    expand=_cofactor_of_traced,
 )
 def cofactor(a: Any) -> Any:
     """Matrix of cofactors, the transposed adjugate: the gradient of the determinant.
@@ -179,6 +220,7 @@ def _direction_back(ct: Any, _y: Any, a: Any, _e: Any) -> Any:
     linear=(1,),
     samples=[S(well(3, 3), (3, 3)), S(well(4, 4, 2), (2, 4, 4)), S(well(2, 2), (2, 2))],
     batch=broadcasting,
+    expand=_derivative_of_traced,
 )
 def cofactor_derivative(a: Any, direction: Any) -> Any:
     """Derivative of `cofactor` at the matrices a along a direction of the same shape.
@@ -196,6 +238,11 @@ def cofactor_derivative(a: Any, direction: Any) -> Any:
     b = _inverse(a, -0.25)
     if b is not None:
         return _scalars(np.linalg.det(a)) * (_trace_of_product(b, e) * b - b @ e @ b).mT
+    return _by_rotations(a, e)
+
+
+def _by_rotations(a: Any, e: Any) -> Any:
+    """From the singular values, whatever they are."""
     sign, u, s, vh = _rotations(a)
     without = _without_two(s)
     e = adjoint(u) @ e @ adjoint(vh)
@@ -216,15 +263,18 @@ def _slogdet_weight(ct: Any, y: Any) -> Any:
 def _regular(a: Any, y: Any, weight: Any) -> Any:
     """a, with the identity for singular matrices whose cotangent is zero; an error for others."""
     singular = raw(y[0]) == 0
-    if not np.any(singular):
+    traced = is_traced(singular) or is_traced(weight)
+    if not traced and not np.any(singular):
         return a
     asked = singular & (raw(weight) != 0)
-    if np.any(asked):
-        raise MissingDerivative(
-            "slogdet: the matrix is singular" + in_batch(np.argwhere(asked)[0]) + ", where the "
-            "logarithm of the determinant is -inf and has no derivative; `det` has one"
-            + at(user_line())
-        )
+    why = (
+        "slogdet: the logarithm of the determinant is -inf and has no derivative where the matrix "
+        "is singular, as it is; `det` has one"
+    )
+    if traced:
+        a = ensured(a, np.logical_not(_scalars(asked)), why)
+    elif np.any(asked):
+        raise MissingDerivative(why + in_batch(np.argwhere(asked)[0]) + at(user_line()))
     return np.where(_scalars(singular), identity_like(a), a)
 
 
@@ -249,6 +299,8 @@ def _push_slogdet(tangents: Any, y: Any, a: Any) -> tuple[Any, Any]:
     numpy=(np.linalg.slogdet,),
     samples=[S(well(3, 3)), S(well(2, 2, 3)), S((0, 0)), S(complex_gaussian(3, 3))],
     batch=leading,
+    expand=small_matrices.sign_and_logarithm,
+    native=loops(matrix_loops.slogdet, core=(2,), out=(0,)),
 )
 def slogdet(a: Any) -> Any:
     """Sign and logarithm of the absolute determinant, `(sign, logabsdet)`, of each matrix.

@@ -13,8 +13,10 @@ import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
 from chainrule.graph.node import Node
+from chainrule.ops import matrix_loops
 from chainrule.ops.batched import leading
 from chainrule.ops.coincidence import Pairs, share
+from chainrule.ops.ensured import in_batch
 from chainrule.ops.matrices import (
     adjoint,
     attempt,
@@ -23,7 +25,6 @@ from chainrule.ops.matrices import (
     floating,
     hermitian_part,
     identity_like,
-    in_batch,
     largest,
     precision,
     real_part,
@@ -32,28 +33,29 @@ from chainrule.ops.matrices import (
     square,
     symmetric,
 )
+from chainrule.ops.native import loops
 from chainrule.ops.recording import is_traced
 from chainrule.ops.series import Curve, Series, Step, minus, plus, total
 from chainrule.ops.series import pairs as products
-from chainrule.ops.table import TABLE, S, fit, numbers, operation
+from chainrule.ops.table import TABLE, S, fit, numbers, operation, raw
 
 # --- eigenvalues of symmetric matrices -----------------------------------------------------------
 
 
 def _eigh_cotangent(cw: Any, cv: Any, w: Any, v: Any) -> Any:
     """V (diag(cw) + K / gaps) V^H with K = V^H cv; None for a cotangent says: not used."""
-    pairs = Pairs("eigh", numbers(w))
+    pairs = Pairs("eigh", raw(w))
     vh = adjoint(v)
     g = None if cw is None else (v * share(cw, pairs)[..., None, :]) @ vh
     if cv is not None:
         c = conj(cv)
         k = vh @ c
-        pairs.need_no_choice(numbers(k - adjoint(k)), numbers(c))
+        pairs.need_no_choice(raw(k - adjoint(k)), raw(c))
         if cw is not None:
-            pairs.need_no_mixture(numbers(k), numbers(c))
+            pairs.need_no_mixture(raw(k), raw(c))
         by_vectors = v @ (pairs.inverse_gaps(w) * k) @ vh
         g = by_vectors if g is None else g + by_vectors
-    return conj(hermitian_part(g))
+    return pairs.checked(conj(hermitian_part(g)))
 
 
 def _pull_eigh(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
@@ -64,13 +66,13 @@ def _pull_eigh(ct: Any, saved: tuple[Any, ...], _node: Node) -> tuple[Any]:
 
 def _push_eigh(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any]:
     (w, v) = y
-    pairs = Pairs("eigh", numbers(w))
+    pairs = Pairs("eigh", raw(w))
     da = hermitian_part(tangents[0])
     vh = adjoint(v)
     m = vh @ da @ v
-    pairs.need_no_choice(numbers(m), numbers(da))
+    pairs.need_no_choice(raw(m), raw(da))
     on = real_part(np.sum(m * identity_like(m), axis=-1))
-    return share(on, pairs), v @ (pairs.inverse_gaps(w) * m)
+    return share(on, pairs), pairs.checked(v @ (pairs.inverse_gaps(w) * m))
 
 
 @operation(
@@ -80,6 +82,7 @@ def _push_eigh(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any]:
     numpy=(np.linalg.eigh,),
     samples=[S(symmetric(4)), S(spd(3, 2)), S(symmetric(1)), S(symmetric(2), UPLO="U")],
     batch=leading,
+    native=loops(matrix_loops.eigh, core=(2,), out=(1, 2)),
 )
 def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
     """Eigenvalues, ascending, and eigenvectors, in columns, of symmetric or Hermitian matrices.
@@ -148,6 +151,7 @@ def _eigvalsh_series(_y: Curve, a: Curve, **_: Any) -> Step | None:
     numpy=(np.linalg.eigvalsh,),
     samples=[S(symmetric(4)), S(symmetric(3, 2)), S(symmetric(1)), S(symmetric(0))],
     batch=leading,
+    native=loops(matrix_loops.eigvalsh, core=(2,), out=(1,)),
 )
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
     """Eigenvalues, ascending, of symmetric or Hermitian matrices. Eigenvalues that coincide share

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.lazy import INTEGER, Function, scipy_row
+from chainrule.ops.table import TABLE
 
 inf = math.inf
 POSITIVE = (0.3, 4.0)
@@ -20,10 +23,19 @@ def _polygamma(n: Any, x: Any) -> Any:
     return y.astype(x.dtype) if getattr(x, "dtype", y.dtype).kind == "f" else y
 
 
+def _polygamma_by_zeta(n: Any, x: Any) -> Any:
+    """(-1)^(n+1) n! zeta(n + 1, x) (DLMF 25.11.12); digamma for n = 0."""
+    n = n + 0.0
+    sign = 1.0 - 2.0 * np.remainder(n + 1.0, 2.0)
+    higher = sign * gamma(n + 1.0) * TABLE["hurwitz_zeta"].function(n + 1.0, x)
+    return np.where(np.equal(n, 0), digamma(x), higher)
+
+
 polygamma: Function = elementwise(
     "polygamma",
     _polygamma,
     (INTEGER, lambda _y, n, x: polygamma(n + 1, x)),
+    expand=_polygamma_by_zeta,
     domain=("positive int", POSITIVE),
     special=(1.0,),
     doc=shown(

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops import order_loops
 from chainrule.ops.axes import Axis, axes_of, operand, real_operand
 from chainrule.ops.batched import over_axis_or_flat
 from chainrule.ops.cumulative import cumulative_prod, cumulative_sum
 from chainrule.ops.indexing import take_along_axis
 from chainrule.ops.movement import moveaxis, permute_dims, reshape
+from chainrule.ops.native import last_axis, loops
 from chainrule.ops.recording import raw
 from chainrule.ops.selection import sort
-from chainrule.ops.table import S, composite, operation
+from chainrule.ops.table import TABLE, S, composite, operation
 
 
 def _with_gaps(rng: np.random.Generator) -> Any:
@@ -98,11 +100,35 @@ def nanmedian(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return nanquantile(x, 0.5, axis, keepdims)
 
 
+def _along_last(name: str) -> Any:
+    """Along the last axis, which is gone afterwards."""
+
+    def expand(x: Any, axis: int | None, keepdims: bool) -> Any:
+        if x.dtype.kind != "f":
+            return getattr(np, name.removeprefix("nan"))(x, axis=axis, keepdims=keepdims)
+        if keepdims or axis is None or not x.ndim:
+            line = x.reshape(-1) if axis is None or not x.ndim else x
+            return TABLE[name].function(line, axis=-1 if line is not x else axis)
+        return (
+            None
+            if axis % x.ndim == x.ndim - 1
+            else (TABLE[name].function(np.moveaxis(x, axis, -1), axis=-1))
+        )
+
+    return expand
+
+
+def _last_axis(x: Any, keepdims: bool, axis: Any) -> bool:
+    return not keepdims and last_axis(x, axis=axis) and x.dtype.kind == "f"
+
+
 @operation(
     differentiable=False,
     samples=[S(_with_gaps), S(_with_gaps, axis=1, keepdims=True)],
     numpy=(np.nanargmax,),
     batch=over_axis_or_flat,
+    expand=_along_last("nanargmax"),
+    native=loops(order_loops.nanargmax, out=(0,), dtype="", fits=_last_axis),
 )
 def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The index of the (first) largest element that is not NaN.
@@ -118,6 +144,8 @@ def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     samples=[S(_with_gaps), S(_with_gaps, axis=1, keepdims=True)],
     numpy=(np.nanargmin,),
     batch=over_axis_or_flat,
+    expand=_along_last("nanargmin"),
+    native=loops(order_loops.nanargmin, out=(0,), dtype="", fits=_last_axis),
 )
 def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The index of the (first) smallest element that is not NaN.

@@ -22,7 +22,7 @@ from chainrule.ops import batched_index
 from chainrule.ops.complaints import describe
 from chainrule.ops.frequent import pull_picked
 from chainrule.ops.recording import general, is_traced, raw, zeros_like
-from chainrule.ops.table import ZERO, S, Seq, bind, operation
+from chainrule.ops.table import TABLE, ZERO, S, Seq, bind, operation
 from chainrule.ops.traced_index import Hole, at_index, at_traced, is_dynamic, traced_part
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -131,6 +131,7 @@ def may_repeat(index: Index) -> bool:
     differentiable=False,
     samples=[S((3, 4), index=(slice(None), np.array([1, 1, 2]))), S((3,), index=1)],
     batch=batched_index.at_same_index,
+    expand=lambda x, index: TABLE["last_writers"].evaluate(np.empty(x.shape), index),
 )
 def last_writers(x: Any, index: Index) -> Any:
     """Which elements of `x[index] = value` stay: True for the last write to each place.
@@ -332,6 +333,19 @@ _WRITES: Final = (
 )
 
 
+def _set_by_places(x: Any, value: Any, index: Index) -> Any:
+    """Where an index has arrays, which are constant: what is written to each place last."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(p, (np.ndarray, list)) for p in parts):
+        return None
+    places = np.arange(x.size).reshape(x.shape)[index]
+    writer = np.full(x.size, -1)
+    writer[places.reshape(-1)] = np.arange(places.size)
+    value = np.broadcast_to(value, places.shape).reshape(-1).astype(x.dtype)
+    written = np.take(value, np.maximum(writer, 0))
+    return np.where(writer >= 0, written, x.reshape(-1)).reshape(x.shape)
+
+
 @indexed
 @operation(
     reverse=(_set_kept, _set_value),
@@ -339,6 +353,7 @@ _WRITES: Final = (
     arity=2,
     samples=_WRITES,
     batch=batched_index.at_same_index,
+    expand=_set_by_places,
 )
 def set_item(x: Any, value: Any, index: Index) -> Any:
     """A copy of x in which `x[index] = value` was done; value broadcasts.

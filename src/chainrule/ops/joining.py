@@ -60,6 +60,14 @@ def _stack_tangents(tangents: Sequence[Any], _y: Any, *_arrays: Any, **params: A
     return stack(_tangents(tangents, _arrays), **params)
 
 
+def _concat_flat(*arrays: Any, axis: int | None) -> Any:
+    """Where there is no axis, vectors."""
+    if axis is not None:
+        return None
+    arrays = tuple(x if hasattr(x, "reshape") else np.asarray(x) for x in arrays)
+    return concat([x.reshape(-1) for x in arrays], 0)
+
+
 @operation(
     reverse=_part,
     forward=_concat_tangents,
@@ -74,6 +82,7 @@ def _stack_tangents(tangents: Sequence[Any], _y: Any, *_arrays: Any, **params: A
     ],
     numpy=(np.concatenate,),
     batch=over_axis_of_all,
+    expand=_concat_flat,
 )
 def concat(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """The arrays one after another along an axis, their other sizes being equal.
@@ -393,6 +402,25 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
 
 # --- padding -------------------------------------------------------------------------------------
 
+
+def _pad_by_places(x: Any, pad_width: Any, mode: Any, constant_values: Any) -> Any:
+    """Axis by axis: elements taken from where they are repeated, or margins of constants."""
+    if mode == "constant" and not np.any(constant_values):
+        return None
+    margins, numbers = widths(pad_width, x.ndim), widths(constant_values, x.ndim)
+    for k, (before, after) in enumerate(margins):
+        if mode == "constant":
+            shape = x.shape
+            parts = [
+                np.full((*shape[:k], n, *shape[k + 1 :]), value, x.dtype)
+                for n, value in zip((before, after), numbers[k], strict=True)
+            ]
+            x = concat([parts[0], x, parts[1]], k)
+        elif before or after:
+            x = np.take(x, np.pad(np.arange(x.shape[k]), (before, after), mode), axis=k)
+    return x
+
+
 PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
@@ -423,6 +451,7 @@ def _pad_tangent(tangents: Sequence[Any], _y: Any, _x: Any, **params: Any) -> An
     ],
     numpy=(np.pad,),
     batch=padded,
+    expand=_pad_by_places,
 )
 def pad(x: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0) -> Any:
     """x with margins around it.

@@ -14,7 +14,10 @@ Function = Callable[..., Any]
 
 
 def lazy(name: str) -> Callable[..., Any]:
-    """`scipy.special.<name>`, looked up at the first call."""
+    """`scipy.special.<name>`, looked up at the first call.
+
+    By the attribute `scipy` compiled code finds the same function among those SciPy exports to C.
+    """
     found: Callable[..., Any] | None = None
 
     def evaluate(*operands: Any) -> Any:
@@ -26,6 +29,7 @@ def lazy(name: str) -> Callable[..., Any]:
         return found(*operands)
 
     evaluate.__name__ = name
+    evaluate.scipy = name  # type: ignore[attr-defined]
     return evaluate
 
 
@@ -51,7 +55,12 @@ def floating(operands: Any) -> Any:
 def lazy_of_order(name: str) -> Callable[..., Any]:
     """The same for functions of an order and an argument."""
     function = lazy(name)
-    return lambda order, x: function(narrow(order, x), x)
+
+    def evaluate(order: Any, x: Any) -> Any:
+        return function(narrow(order, x), x)
+
+    evaluate.scipy = name  # type: ignore[attr-defined]
+    return evaluate
 
 
 def scipy_row(name: str, *partials: Any, scipy: str = "", **fields: Any) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.node import Variable
-from chainrule.ops.recording import numbers
+from chainrule.ops.recording import raw
 
 # --- small formulas, for arrays and Tensors alike ------------------------------------------------
 
@@ -73,7 +73,14 @@ def recorded(*operands: Any) -> bool:
 
 def largest(x: Any) -> Any:
     """Largest magnitude in each vector along the last axis, kept as an axis; 0 for none."""
-    return np.max(np.abs(numbers(x)), axis=-1, keepdims=True, initial=0)
+    return greatest(raw(x), -1)
+
+
+def greatest(x: Any, axis: Any) -> Any:
+    """Largest magnitude along axes, which are kept; 0 where there is nothing."""
+    if not x.size:
+        return np.max(np.empty(x.shape), axis=axis, keepdims=True, initial=0)
+    return np.max(np.abs(x), axis=axis, keepdims=True)
 
 
 # --- checks and hints ----------------------------------------------------------------------------
@@ -133,11 +140,6 @@ def _which(probe: Callable[..., Any], a: Any) -> str:
         except np.linalg.LinAlgError:
             return f" (matrix {list(index)} of the batch)"
     return ""
-
-
-def in_batch(index: Any) -> str:
-    """` in matrix [2] of the batch`, or nothing for a single matrix."""
-    return f" in matrix {[int(i) for i in index]} of the batch" if len(index) else ""
 
 
 # --- random inputs for the tests -----------------------------------------------------------------

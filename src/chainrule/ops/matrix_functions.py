@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops import matrix_loops
 from chainrule.ops.batched import leading
 from chainrule.ops.matrices import floating, gaussian, recorded, spd, square, symmetric, well
+from chainrule.ops.native import loops
 from chainrule.ops.series import Curve, Step
 from chainrule.ops.table import TABLE, S, composite, numbers, operation
 
@@ -68,6 +70,7 @@ def _as_precise(y: Any, a: Any) -> Any:
     taylor=_series_by_blocks("expm"),
     samples=[S(gaussian(3, 3)), S((2, 2, 2)), S((1, 1)), S((0, 0))],
     batch=leading,
+    native=loops(matrix_loops.expm, core=(2,)),
 )
 def expm(a: Any) -> Any:
     """Exponential of each matrix of shape (..., n, n): the series 1 + a + a @ a / 2 + ...

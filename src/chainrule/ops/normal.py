@@ -130,6 +130,7 @@ normal_hazard = elementwise(
     "normal_hazard",
     _hazard,
     (lambda y, x: -y * _hazard_excess(y, x),),
+    expand=lambda x: (2 * _DENSITY) / erfcx(x * -math.sqrt(0.5)),
     domain=(ANY,),
     special=(0.0, -30.0, 40.0),
     doc=shown(

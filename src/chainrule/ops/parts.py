@@ -15,15 +15,48 @@ from chainrule.ops.batched import leading
 from chainrule.ops.contraction import dot
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.movement import astype, ravel
+from chainrule.ops.native import bits, loops
 from chainrule.ops.recording import numbers, raw
 from chainrule.ops.rounding import conj, imag, ldexp, real, trunc
 from chainrule.ops.table import ZERO, S, composite, operation
 from chainrule.ops.transcendental import atan2
 
+
+def _divisor(a: Any, b: Any) -> Any:
+    """Euclid's algorithm."""
+    u, v = abs(a), abs(b)
+    while v != 0:
+        u, v = v, u % v
+    return u
+
+
+def _gcd(y: Any, a: Any, b: Any) -> None:
+    y[()] = _divisor(a[()], b[()])
+
+
+def _lcm(y: Any, a: Any, b: Any) -> None:
+    divisor = _divisor(a[()], b[()])
+    if divisor == 0:
+        y[()] = 0
+    else:
+        y[()] = abs(a[()]) // divisor * abs(b[()])
+
+
+def _ones(y: Any, x: Any) -> None:
+    """Every turn takes away the last one."""
+    word = bits(abs(x[()]))
+    count = 0
+    while word != 0:
+        word = word & (word - 1)
+        count += 1
+    y[()] = count
+
+
 spacing = elementwise(
     "spacing",
     np.spacing,
     (ZERO,),
+    expand=lambda x: np.copysign(np.nextafter(np.abs(x), np.inf) - np.abs(x), x),
     doc=shown(
         "Distance to the nearest other floating-point number; its derivative is zero.",
         "cr.spacing(cr.tensor([1., 2.])) * 2**52",
@@ -34,6 +67,7 @@ gcd = elementwise(
     "gcd",
     np.gcd,
     domain=("int", "int"),
+    native=loops(_gcd, core=(0,)),
     doc=shown("Greatest common divisor of integers.", "cr.gcd(cr.tensor([12, 8]), 6)",
               "tensor([6, 2])"),
 )  # fmt: skip
@@ -41,6 +75,7 @@ lcm = elementwise(
     "lcm",
     np.lcm,
     domain=("int", "int"),
+    native=loops(_lcm, core=(0,)),
     doc=shown("Least common multiple of integers.", "cr.lcm(cr.tensor([4, 3]), 6)",
               "tensor([12,  6])"),
 )  # fmt: skip
@@ -48,6 +83,7 @@ bitwise_count = elementwise(
     "bitwise_count",
     np.bitwise_count,
     domain=("int",),
+    native=loops(_ones, core=(0,), dtype=""),
     doc=shown("Number of ones in the binary form of |x|.", "cr.bitwise_count(cr.tensor([5, 8]))",
               "tensor([2, 1], dtype=uint8)"),
 )  # fmt: skip
@@ -162,6 +198,7 @@ def vdot(a: Any, b: Any) -> Any:
     samples=[S((3,)), S(_complex)],
     numpy=numpy_names("isreal"),
     batch=leading,
+    expand=lambda x: np.broadcast_to(np.True_, x.shape),
 )
 def isreal(x: Any) -> Any:
     """Whether the imaginary part is zero.
@@ -177,6 +214,7 @@ def isreal(x: Any) -> Any:
     samples=[S((3,)), S(_complex)],
     numpy=(np.iscomplex,),
     batch=leading,
+    expand=lambda x: np.broadcast_to(np.False_, x.shape),
 )
 def iscomplex(x: Any) -> Any:
     """Whether the imaginary part is not zero.
@@ -192,6 +230,7 @@ def iscomplex(x: Any) -> Any:
     samples=[S((3,)), S(lambda _: [np.inf, 1.0])],
     numpy=(np.isposinf,),
     batch=leading,
+    expand=lambda x: np.equal(x, np.inf),
 )
 def isposinf(x: Any) -> Any:
     """Which elements are inf.
@@ -207,6 +246,7 @@ def isposinf(x: Any) -> Any:
     samples=[S((3,)), S(lambda _: [-np.inf, 1.0])],
     numpy=(np.isneginf,),
     batch=leading,
+    expand=lambda x: np.equal(x, -np.inf),
 )
 def isneginf(x: Any) -> Any:
     """Which elements are -inf.

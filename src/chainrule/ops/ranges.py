@@ -32,11 +32,25 @@ def _linspace_stop(ct: Any, _y: Any, _a: Any, _b: Any, num: int, endpoint: bool)
     return np.add.reduce(ct * _shares(ct, num, endpoint), axis=0)
 
 
+def _points(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
+    """start plus equal steps; the last is `stop` itself."""
+    start, stop = start + 0.0, stop + 0.0
+    shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
+    if num < 2:
+        return np.broadcast_to(start, (num, *shape))
+    step = (stop - start) / (num - endpoint)
+    y = start + np.arange(num).reshape((num, *(1,) * len(shape))) * step
+    if endpoint:
+        y = np.concatenate([y[:-1], np.broadcast_to(stop, (1, *shape))])
+    return y
+
+
 @operation(
     arity=2,
     reverse=(_linspace_start, _linspace_stop),
     samples=_SAMPLES,
     batch=spanning,
+    expand=_points,
 )
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
     """`num` equally spaced points from `start` to `stop`, along a new first axis."""

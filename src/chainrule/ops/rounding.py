@@ -198,6 +198,7 @@ imag = elementwise(
     numpy=(np.imag,),
     special=(0.0,),
     forward=lambda ts, _y, _x: np.imag(ts[0]),
+    expand=lambda x: np.zeros(x.shape, x.dtype),
     doc=shown("Imaginary part.", "cr.imag(cr.tensor([1 + 2j]))", "tensor([2.])"),
 )
 

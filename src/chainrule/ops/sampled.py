@@ -12,6 +12,8 @@ from chainrule.ops.cumulative import diff
 from chainrule.ops.indexing import scatter_add, take
 from chainrule.ops.joining import concat
 from chainrule.ops.movement import astype, ravel, reshape
+from chainrule.ops.native import along_last, give_up, last_axis, loops
+from chainrule.ops.order_loops import place as place_of
 from chainrule.ops.recording import numbers, raw
 from chainrule.ops.table import ZERO, S, composite, operation
 
@@ -181,6 +183,25 @@ def _edge(piece: Any, steps: Any, order: int, width: Any, *, first: bool) -> Any
     )
 
 
+def _unwrapped(y: Any, p: Any, discont: Any, period: Any) -> None:
+    half = period / 2
+    least = half if discont is None else discont
+    total = 0.0
+    y[0] = p[0]
+    for i in range(1, len(p)):
+        step = p[i] - p[i - 1]
+        inside = np.remainder(step + half, period) - half
+        if inside == -half and step > 0:
+            inside = 0.0 * step + half
+        if not abs(step) < least:
+            total += inside - step
+        y[i] = p[i] + total
+
+
+def _is_real(p: Any, axis: int, **_: Any) -> bool:
+    return p.dtype.kind == "f" and last_axis(p, axis=axis)
+
+
 @operation(
     reverse=(lambda ct, _y, _p, **_: ct,),
     samples=[
@@ -190,6 +211,8 @@ def _edge(piece: Any, steps: Any, order: int, width: Any, *, first: bool) -> Any
     ],
     numpy=(np.unwrap,),
     batch=over_axes("axis"),
+    expand=along_last("unwrap"),
+    native=loops(_unwrapped, fits=_is_real),
 )
 def unwrap(
     p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi
@@ -236,11 +259,35 @@ def occurrences(x: Any, minlength: int = 0) -> Any:
     return np.bincount(x, minlength=minlength)
 
 
+def _occupancy(y: Any, x: Any, edges: Any) -> None:
+    """Edges must rise."""
+    n = len(y)
+    for i in range(n):
+        if not edges[i] <= edges[i + 1]:
+            give_up()
+        y[i] = 0
+    for k in range(len(x)):
+        wanted = x[k]
+        if wanted >= edges[0] and wanted <= edges[n]:
+            y[min(place_of(edges, wanted, False, True), n) - 1] += 1
+
+
+def _occupied(x: Any, edges: Any) -> Any:
+    """Of a vector."""
+    return None if x.ndim == 1 else occupancy(x.reshape(-1), edges)
+
+
+def _are_lines(x: Any, edges: Any) -> bool:
+    return len(x.shape) == len(edges.shape) == 1
+
+
 @operation(
     reverse=(ZERO, ZERO),
     arity=2,
     differentiable=False,
     samples=[S((5,), lambda _: np.array([-1.0, 0.0, 2.0]))],
+    expand=_occupied,
+    native=loops(_occupancy, dtype="common", fits=_are_lines),
 )
 def occupancy(x: Any, edges: Any) -> Any:
     """How many elements of x fall between each two neighboring edges, the last included."""

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.graph.node import Variable
+from chainrule.ops import order_loops
+from chainrule.ops.axes import along
 from chainrule.ops.batched import contained, digits, over_axes, over_axis_or_flat, searched
 from chainrule.ops.indexing import (
     add_along_axis,
@@ -20,6 +22,7 @@ from chainrule.ops.indexing import (
     take,
     take_along_axis,
 )
+from chainrule.ops.native import along_last, last_axis, loops
 from chainrule.ops.recording import numbers, raw
 from chainrule.ops.table import S, composite, operation
 
@@ -63,6 +66,8 @@ def _reverse_sort(
         S((0, 2), axis=0),
     ],
     batch=over_axis_or_flat,
+    expand=along_last("sort"),
+    native=loops(order_loops.sort, fits=last_axis),
 )
 def sort(
     x: Any,
@@ -87,6 +92,8 @@ def sort(
     numpy=(np.argsort,),
     samples=[S((5,)), S((3, 4), axis=0, descending=True), S((2, 3), axis=None)],
     batch=over_axis_or_flat,
+    expand=along_last("argsort"),
+    native=loops(order_loops.argsort, dtype="", fits=last_axis),
 )
 def argsort(
     x: Any,
@@ -114,11 +121,20 @@ def _reverse_topk(ct: Any, y: Any, _x: Any, axis: int, **_: Any) -> Any:
     return add_along_axis(ct[0], raw(y[1]), _x.shape, axis)
 
 
+def _first_of_all(x: Any, k: int, axis: int, largest: bool) -> Any:
+    """By sorting all."""
+    if not k:
+        return None
+    order = argsort(x, axis, largest)[along(axis, x.ndim, slice(k))]
+    return take_along_axis(x, order, axis), order
+
+
 @operation(
     reverse=(_reverse_topk,),
     results=2,
     samples=[S((5,), k=2), S((3, 4), k=3, axis=0), S((3, 4), k=2, largest=False), S((3,), k=0)],
     batch=over_axes("axis"),
+    expand=_first_of_all,
 )
 def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
     """The k largest (or smallest) elements along an axis, in order, and their positions.
@@ -145,6 +161,31 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
 # --- searching ---------------------------------------------------------------------------------
 
 
+def _searched_line(x1: Any, x2: Any, side: str, sorter: Any) -> Any:
+    """Searching for a vector in a sorted one."""
+    if sorter is not None:
+        return searchsorted(x1[np.asarray(raw(sorter))], x2, side)
+    x2 = x2 if hasattr(x2, "shape") else np.asarray(x2)
+    return None if x2.ndim == 1 else searchsorted(x1, x2.reshape(-1), side)
+
+
+def _is_line(_x1: Any, x2: Any, sorter: Any, **_: Any) -> bool:
+    return sorter is None and len(x2.shape) == 1
+
+
+def _flat_first(x: Any, y: Any, **params: Any) -> Any:
+    """Elements as vectors."""
+    x, y = (v if hasattr(v, "shape") else np.asarray(v) for v in (x, y))
+    if x.ndim == y.ndim == 1:
+        return None
+    function = digitize if "right" in params else isin
+    return function(x.reshape(-1), y.reshape(-1), **params)
+
+
+def _are_lines(x: Any, y: Any, **_: Any) -> bool:
+    return len(x.shape) == len(y.shape) == 1
+
+
 @operation(
     arity=2,
     differentiable=False,
@@ -154,6 +195,8 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
         S(lambda _: [1.0, 2.0], (), side="right"),
     ],
     batch=searched,
+    expand=_searched_line,
+    native=loops(order_loops.searchsorted, dtype="common", fits=_is_line),
 )
 def searchsorted(x1: Any, x2: Any, side: str = "left", sorter: Any = None) -> Any:
     """Where the elements of x2 would have to be inserted in the sorted x1 to keep it sorted.
@@ -217,6 +260,8 @@ def flatnonzero(x: Any) -> Any:
     numpy=(np.isin,),
     samples=[S(lambda rng: rng.integers(0, 5, (3, 4)), lambda _: [1, 2])],
     batch=contained,
+    expand=_flat_first,
+    native=loops(order_loops.isin, dtype="common", fits=_are_lines),
 )
 def isin(
     elements: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False
@@ -235,6 +280,8 @@ def isin(
     numpy=(np.digitize,),
     samples=[S((3, 4), lambda _: [-1.0, 0.0, 1.0])],
     batch=digits,
+    expand=_flat_first,
+    native=loops(order_loops.digitize, dtype="common", fits=_are_lines),
 )
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """Number of the bin that each element falls in, as `numpy.digitize`.

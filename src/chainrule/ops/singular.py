@@ -13,12 +13,14 @@ import numpy as np
 
 from chainrule.errors import MissingDerivative, at, user_line
 from chainrule.graph.node import Node
+from chainrule.ops import matrix_loops
 from chainrule.ops.batched import leading
 from chainrule.ops.coincidence import Pairs, share
 from chainrule.ops.matrices import (
     adjoint,
     attempt,
     conj,
+    greatest,
     hermitian_part,
     identity_like,
     largest,
@@ -27,7 +29,9 @@ from chainrule.ops.matrices import (
     square,
     well,
 )
-from chainrule.ops.table import NUMPY, TABLE, S, fit, numbers, operation
+from chainrule.ops.native import loops
+from chainrule.ops.recording import is_traced
+from chainrule.ops.table import NUMPY, TABLE, S, fit, numbers, operation, raw
 
 
 def _vanishing(s: Any) -> Any:
@@ -37,7 +41,7 @@ def _vanishing(s: Any) -> Any:
 
 def _share_positive(cs: Any, s: Any, pairs: Pairs) -> Any:
     """Tied singular values share; a value of zero has a kink there, and derivative zero."""
-    return np.where(_vanishing(numbers(s)), 0, share(cs, pairs))
+    return np.where(_vanishing(raw(s)), 0, share(cs, pairs))
 
 
 def _thin(u: Any, s: Any, vh: Any) -> tuple[Any, Any]:
@@ -53,17 +57,21 @@ def _undetermined() -> MissingDerivative:
     )
 
 
-def _inverse_values(s: Any, parts: tuple[Any, ...]) -> Any:
+def _inverse_values(s: Any, parts: tuple[Any, ...], pairs: Pairs) -> Any:
     """1/s; where s vanishes the columns of `parts` must, and it stands 0."""
-    zero = _vanishing(numbers(s))
-    if np.any(zero):
+    zero = _vanishing(raw(s))
+    why = (
+        "svd: a singular value is zero, and its singular vectors, which the result depends on, "
+        "have no derivative there"
+    )
+    if pairs.traced or np.any(zero):
         for part in parts:
-            size = np.max(np.abs(numbers(part)), axis=-2, initial=0)
-            if np.any(zero & (size > precision(s) ** 0.5 * np.max(size, initial=0))):
-                raise MissingDerivative(
-                    "svd: a singular value is zero, and its singular vectors, which the result "
-                    "depends on, have no derivative there" + at(user_line())
-                )
+            size = greatest(raw(part), -2)
+            bad = zero[..., None, :] & (size > precision(s) ** 0.5 * greatest(size, None))
+            if is_traced(bad):
+                pairs.note(bad, why)
+            elif np.any(bad):
+                raise MissingDerivative(why + at(user_line()))
     return np.where(zero, 0, 1 / np.where(zero, 1, s))
 
 
@@ -75,7 +83,7 @@ def _svd_cotangent(cu: Any, cs: Any, cvh: Any, u: Any, s: Any, vh: Any) -> Any:
     so that only the first has a pole where singular values coincide.
     """
     k = s.shape[-1]
-    pairs = Pairs("svd", numbers(s))
+    pairs = Pairs("svd", raw(s))
     uh, v = adjoint(u), adjoint(vh)
     g = 0 if cs is None else (u * _share_positive(cs, s, pairs)[..., None, :]) @ vh
     if cu is None and cvh is None:
@@ -85,26 +93,26 @@ def _svd_cotangent(cu: Any, cs: Any, cvh: Any, u: Any, s: Any, vh: Any) -> Any:
     x, z = uh @ cu, vh @ cv
     a, b = x - adjoint(x), z - adjoint(z)
     scale = np.maximum(_size(cu), _size(cv))
-    pairs.need_no_choice(numbers(a + b), scale)
+    pairs.need_no_choice(raw(a + b), scale)
     if cs is not None:
-        pairs.need_no_mixture(numbers(x + z), scale)
-    inner = pairs.inverse_gaps(s) * (a + b) + pairs.inverse_sums(s, numbers(a - b), scale) * (a - b)
+        pairs.need_no_mixture(raw(x + z), scale)
+    inner = pairs.inverse_gaps(s) * (a + b) + pairs.inverse_sums(s, raw(a - b), scale) * (a - b)
     if u.dtype.kind == "c":  # the phases that complex u and v share
-        inner = inner + a * np.eye(k, dtype=s.dtype) * _inverse_values(s, ())[..., None, :]
+        inner = inner + a * np.eye(k, dtype=s.dtype) * _inverse_values(s, (), pairs)[..., None, :]
     inner = inner * 0.5
     g = g + u @ inner @ vh
     m, n = u.shape[-2], vh.shape[-1]
     if m > k:
         outside = cu - u @ x
-        g = g + (outside * _inverse_values(s, (outside,))[..., None, :]) @ vh
+        g = g + (outside * _inverse_values(s, (outside,), pairs)[..., None, :]) @ vh
     if n > k:
         outside = cv - v @ z
-        g = g + u @ adjoint(outside * _inverse_values(s, (outside,))[..., None, :])
-    return conj(g)
+        g = g + u @ adjoint(outside * _inverse_values(s, (outside,), pairs)[..., None, :])
+    return conj(pairs.checked(g))
 
 
 def _size(x: Any) -> Any:
-    return np.max(np.abs(numbers(x)), axis=(-2, -1), keepdims=True, initial=0)
+    return greatest(raw(x), (-2, -1))
 
 
 def _svd_reverse(ct: Any, y: Any) -> Any:
@@ -138,24 +146,24 @@ def _push_svd(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any, Any]:
             "svd: the forward derivative of complex singular vectors is not written; "
             "use reverse mode, or svdvals" + at(user_line())
         )
-    pairs = Pairs("svd", numbers(s))
+    pairs = Pairs("svd", raw(s))
     (da,) = tangents
     v = vh.mT
     e = u.mT @ da @ v
     plus, minus = e + e.mT, e - e.mT
     scale = _size(da)
-    pairs.need_no_choice(numbers(plus), scale)
+    pairs.need_no_choice(raw(plus), scale)
     plus = pairs.inverse_gaps(s) * plus
-    minus = pairs.inverse_sums(s, numbers(minus), scale) * minus
+    minus = pairs.inverse_sums(s, raw(minus), scale) * minus
     du, dv = u @ ((plus + minus) * 0.5), v @ ((plus - minus) * 0.5)
     if m > k:
         outside = da @ v - u @ e
-        du = du + outside * _inverse_values(s, (outside,))[..., None, :]
+        du = du + outside * _inverse_values(s, (outside,), pairs)[..., None, :]
     if n > k:
         outside = da.mT @ u - v @ e.mT
-        dv = dv + outside * _inverse_values(s, (outside,))[..., None, :]
+        dv = dv + outside * _inverse_values(s, (outside,), pairs)[..., None, :]
     ds = np.sum(e * identity_like(e), axis=-1)
-    return du, _share_positive(ds, s, pairs), dv.mT
+    return pairs.checked(du), _share_positive(ds, s, pairs), pairs.checked(dv.mT)
 
 
 @operation(
@@ -169,6 +177,7 @@ def _push_svd(tangents: Any, y: Any, _a: Any, **_: Any) -> tuple[Any, Any, Any]:
         S(well(1, 1)),
     ],
     batch=leading,
+    native=loops(matrix_loops.svd, core=(2,), out=(2, 1, 2)),
 )
 def svd(a: Any, full_matrices: bool = True) -> Any:
     """Singular value decomposition (U, S, Vh) of a = U @ diag(S) @ Vh, S descending.
@@ -197,6 +206,7 @@ def _svdvals_rule(ct: Any, _y: Any, a: Any) -> Any:
     numpy=(np.linalg.svdvals,),
     samples=[S(well(3, 3)), S(well(4, 2, 2)), S(well(2, 3)), S((0, 2))],
     batch=leading,
+    native=loops(matrix_loops.svdvals, core=(2,), out=(1,)),
 )
 def svdvals(a: Any) -> Any:
     """Singular values, descending: shape (..., m, n) to (..., min(m, n)). Values that coincide

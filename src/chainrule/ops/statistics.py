@@ -158,6 +158,62 @@ def _positions_in_order(x: Any, axes: tuple[int, ...]) -> Any:
     return np.take_along_axis(positions, order, -1)
 
 
+def _ordered(x: Any, axis: Axis) -> tuple[Any, Any]:
+    """The elements in order along a last axis, instead of the axes given; and whether the last is
+    NaN, as it is where any is.
+    """
+    axes = axes_of(axis, x.ndim)
+    kept = tuple(k for k in range(x.ndim) if k not in axes)
+    rows = x.transpose(kept + axes).reshape(
+        (*[x.shape[k] for k in kept], math.prod(x.shape[k] for k in axes))
+    )
+    line = np.sort(rows, axis=-1)
+    return line, np.isnan(line[..., -1])
+
+
+def _kept(y: Any, x: Any, axis: Axis, keepdims: bool, front: int = 0) -> Any:
+    """A result with the axes that were reduced put back where `keepdims` says so."""
+    if not keepdims:
+        return y
+    axes = axes_of(axis, x.ndim)
+    return y.reshape((*y.shape[:front], *(1 if k in axes else n for k, n in enumerate(x.shape))))
+
+
+DISCRETE = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
+"""NumPy's methods that take an element as it is."""
+
+
+def _quantile_by_order(x: Any, q: Any, axis: Axis, method: str, keepdims: bool) -> Any:
+    """Neighbors of the sorted elements, weighed as NumPy weighs them."""
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    line, none = _ordered(x, axis)
+    q = np.asarray(q)
+    ranks = np.quantile(np.arange(float(line.shape[-1])), q, method=method)  # type: ignore[call-overload]
+    found = []
+    for rank in np.ravel(ranks).tolist():
+        low = math.floor(rank)
+        y = line[..., low]
+        if method not in DISCRETE:  # where neighbors are infinite this is NaN, in NumPy too
+            weight, above = rank - low, line[..., min(low + 1, line.shape[-1] - 1)]
+            y = y + (above - y) * weight if weight < 0.5 else above - (above - y) * (1 - weight)
+        found.append(np.where(none, np.nan, y).astype(x.dtype))
+    y = np.stack(found).reshape((*q.shape, *line.shape[:-1]))
+    return _kept(y, x, axis, keepdims, q.ndim)
+
+
+def _median_by_order(x: Any, axis: Axis, keepdims: bool) -> Any:
+    """The middle element, or the mean of the middle two."""
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    line, none = _ordered(x, axis)
+    n = line.shape[-1]
+    y = line[..., n // 2]
+    if n % 2 == 0:
+        y = (line[..., n // 2 - 1] + y) / 2
+    return _kept(np.where(none, np.nan, y).astype(x.dtype), x, axis, keepdims)
+
+
 QUANTILES = (
     S((5,), q=0.3),
     S((3, 4), q=0.5),
@@ -177,6 +233,7 @@ QUANTILES = (
     samples=QUANTILES,
     numpy=(np.quantile,),
     batch=quantiles,
+    expand=_quantile_by_order,
 )
 def quantile(
     x: Any, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
@@ -222,6 +279,7 @@ def _median_back(ct: Any, _y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     ],
     numpy=(np.median,),
     batch=over_axes("axis"),
+    expand=_median_by_order,
 )
 def median(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The median of the elements of x, over all axes or those given.

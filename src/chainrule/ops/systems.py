@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.node import Node
+from chainrule.ops import matrix_loops, small_matrices
 from chainrule.ops.batched import leading, matrix_ranks, systems
 from chainrule.ops.matrices import (
     adjoint,
@@ -30,6 +31,7 @@ from chainrule.ops.matrices import (
     uncolumned,
     well,
 )
+from chainrule.ops.native import loops
 from chainrule.ops.series import Curve, Step, minus, pairs, total
 from chainrule.ops.table import TABLE, S, composite, fit, in_full, operation, raw
 
@@ -80,6 +82,8 @@ def _solve_series(y: Curve, a: Curve, b: Curve) -> Step:
         S(complex_gaussian(3, 3), complex_gaussian(3, 2)),
     ],
     batch=systems,
+    expand=small_matrices.solved,
+    native=loops(matrix_loops.solve, core=(2,)),
 )
 def solve(a: Any, b: Any) -> Any:
     """Solution x of a @ x = b.
@@ -182,6 +186,8 @@ def _transposed(t: Any, kind: int) -> Any:
         S((0, 0), (0, 2)),
     ],
     batch=systems,
+    expand=small_matrices.substituted,
+    native=loops(matrix_loops.solve_triangular, core=(2,)),
 )
 def solve_triangular(
     a: Any, b: Any, *, lower: bool = False, trans: Any = 0, unit_diagonal: bool = False
@@ -255,6 +261,8 @@ TABLE["cho_solve"].untested = "its first argument is a pair; see tests of linear
     numpy=(np.linalg.inv,),
     samples=[S(well(3, 3)), S(well(2, 2, 3)), S((0, 0)), S(complex_gaussian(3, 3))],
     batch=leading,
+    expand=small_matrices.inverted,
+    native=loops(matrix_loops.inv, core=(2,)),
 )
 def inv(a: Any) -> Any:
     """Inverse of each matrix of shape (..., n, n).
@@ -266,6 +274,46 @@ def inv(a: Any) -> Any:
             [0.0000, 0.2500]])
     """
     return attempt(np.linalg.inv, square(a))
+
+
+def _factors(a: Any, rtol: Any) -> tuple[Any, Any, Any]:
+    """u, vh, and 1 / s, which is 0 where s is not above `rtol` times the largest."""
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    large = s > rtol * np.max(s, axis=-1, keepdims=True)
+    return u, np.where(large, 1 / np.where(large, s, 1), 0).astype(a.dtype), vh
+
+
+def _pinv_by_values(a: Any, rcond: Any, hermitian: bool, rtol: Any) -> Any:
+    a = floating(a)
+    rtol = rcond if rtol is None else rtol
+    if rtol is None:
+        rtol = max(a.shape[-2:]) * precision(a)
+    if not isinstance(rtol, (int, float)):
+        return None
+    u, inverse, vh = _factors(hermitian_part(a) if hermitian else a, rtol)
+    return (vh.mT * inverse[..., None, :]) @ u.mT
+
+
+def _least_squares_by_values(a: Any, b: Any, rcond: Any) -> Any:
+    a, vector = floating(a), b.ndim == 1
+    if rcond is None:
+        rcond = max(a.shape[-2:]) * precision(a)
+    u, inverse, vh = _factors(a, rcond if rcond >= 0 else precision(a))
+    x = vh.mT @ (inverse[..., None] * (u.mT @ columns(b, vector)))
+    return uncolumned(x, vector)
+
+
+def _rank_by_values(A: Any, tol: Any, hermitian: bool, rtol: Any) -> Any:  # noqa: N803
+    a = floating(A)
+    if a.ndim < 2 or not isinstance(tol, (int, float, type(None))):
+        return None
+    if not isinstance(rtol, (int, float, type(None))):
+        return None
+    s = np.linalg.svdvals(a)
+    if tol is None:
+        rtol = max(a.shape[-2:]) * precision(s) if rtol is None else rtol
+        tol = rtol * np.max(s, axis=-1, keepdims=True)
+    return np.count_nonzero(s > tol, axis=-1)
 
 
 def _pinv_rule(ct: Any, y: Any, a: Any, hermitian: bool, **_: Any) -> Any:
@@ -295,6 +343,7 @@ def _pinv_rule(ct: Any, y: Any, a: Any, hermitian: bool, **_: Any) -> Any:
         S((2, 0)),
     ],
     batch=leading,
+    expand=_pinv_by_values,
 )
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """Moore-Penrose pseudo-inverse of each matrix: shape (..., m, n) to (..., n, m).
@@ -348,6 +397,7 @@ def _lstsq_by_matrix(ct: Any, y: Any, a: Any, b: Any, rcond: Any) -> Any:
         S(well(3, 3, 2), (2, 3, 1)),
     ],
     batch=systems,
+    expand=_least_squares_by_values,
 )
 def least_squares(a: Any, b: Any, *, rcond: Any = None) -> Any:
     """The x of least norm among those that minimize the 2-norm of a @ x - b.
@@ -408,6 +458,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
     numpy=(np.linalg.matrix_rank,),
     samples=[S((3, 2)), S((2, 3, 3))],
     batch=matrix_ranks,
+    expand=_rank_by_values,
 )
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:  # noqa: N803 - NumPy's name
     """Number of singular values above `tol`, or above `rtol` times the largest. Not differentiable.

@@ -27,6 +27,7 @@ import numpy as np
 from chainrule.graph.node import Cotangents, Node, Spec, Variable, next_order
 from chainrule.ops import hot, recording
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, describe, explain
+from chainrule.ops.native import TABLE_OF, Native
 from chainrule.ops.recording import (
     SCALARS,
     everywhere,
@@ -139,6 +140,11 @@ class Operation:
     """Taylor coefficients of the result: `taylor(y, *operands, **params)`, of curves (see
     `ops.series`), gives the coefficient as a function of its order, or None to say that the
     derivative serves better. Where not given it follows from linearity, or from the derivative."""
+    expand: Rule | None = None
+    """For compiled code, the operation in terms of other rows: `expand(*operands, **params)`, None
+    where it is plain enough as it is."""
+    native: Native | None = None
+    """For compiled code, the operation as loops (see `ops.native`)."""
     keeps: tuple[bool, ...] = ()
     """Which of (result, *operands) some rule reads, so that its value is kept."""
 
@@ -233,6 +239,7 @@ def in_full(pull: Rule) -> Rule:
 
 TABLE: dict[str, Operation] = {}
 """Every operation by name."""
+TABLE_OF.append(TABLE)
 
 NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function or ufunc -> the public function that answers for it."""

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.ops.family import elementwise, shown
 from chainrule.ops.gamma import digamma, gamma
 from chainrule.ops.lazy import INTEGER, Function, floating, scipy_row
+from chainrule.ops.native import give_up, loops
 from chainrule.ops.table import S, composite
 
 inf = math.inf
@@ -85,11 +86,45 @@ hurwitz_moment: Function = elementwise(
         "tensor(-0.9375)",
     ),
 )
+
+
+def _zeta_loop(y: Any, s: Any, q: Any) -> None:
+    """Terms up to t = q + k > 15, and the rest by Euler and Maclaurin (DLMF 2.10.1)."""
+    x, t = s[()], q[()]
+    if x == 1:
+        y[()] = np.inf
+        return
+    if not x > 1 or (t <= 0 and x != np.floor(x)):
+        y[()] = np.nan
+        return
+    if t <= 0 and t == np.floor(t):
+        y[()] = np.inf
+        return
+    if t < -1e6:  # too many terms
+        give_up()
+    total = 0.0
+    while t < 15:
+        total += t**-x
+        t += 1.0
+    power = t**-x
+    total += power * t / (x - 1) + 0.5 * power
+    factor, k = power * x / t, 1.0
+    for b in _COEFFICIENTS:
+        total += b * factor
+        factor = factor * (x + k) * (x + k + 1) / (t * t)
+        k += 2.0
+    y[()] = total
+
+
+_COEFFICIENTS = tuple(b / math.factorial(2 * j + 2) for j, b in enumerate(_BERNOULLI))
+
+
 hurwitz_zeta: Function = scipy_row(
     "hurwitz_zeta",
     lambda _y, x, q: hurwitz_moment(1, x, q),
     lambda _y, x, q: -x * hurwitz_zeta(x + 1, q),
     scipy="zeta",
+    native=loops(_zeta_loop, core=(0,)),
     numpy=("scipy.special._zeta",),
     domain=(BEYOND, POSITIVE),
     special=(2.0,),

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, Parameter, Scope, Variable, fresh
 from chainrule.ops.axes import axes_of
-from chainrule.ops.recording import wrapped
+from chainrule.ops.recording import general, wrapped
 from chainrule.ops.table import TABLE
 from chainrule.ops.traced_index import one_hole
 
@@ -27,12 +27,12 @@ def expansion(node: Node, operands: Sequence[Any], cls: type[Variable]) -> Graph
     """What a node does as a graph of plainer operations, its inputs being the traced ones among
     the operands; None where its row is plain, or has no expansion for these operands.
     """
-    rule = EXPANSIONS.get(node.op.name)
-    if rule is None:
+    rule = node.op.expand or EXPANSIONS.get(node.op.name)
+    if rule is None and node.op.native is None:
         return None
     assert node.saved is not None
-    spec = node.saved[0]
-    if isinstance(spec, tuple) or spec.dtype.kind not in "fiub" or not spec.size:
+    specs = node.saved[0] if isinstance(node.saved[0], tuple) else (node.saved[0],)
+    if any(s.dtype.kind not in "fiub" for s in specs):
         return None
     scope = Scope("")
     inputs = []
@@ -45,15 +45,47 @@ def expansion(node: Node, operands: Sequence[Any], cls: type[Variable]) -> Graph
         values.append(x)
     if any(_kind(v) not in "fiub" or not _size(v) for v in values):
         return None
-    y: Any = rule(*values, **node.params)
-    if not isinstance(y, Variable):
+    found: Any = None if rule is None else rule(*values, **node.params)
+    if found is None and node.op.native is not None:
+        found = _cast(node.op, values, node.params, specs[0].dtype)
+    if found is None:
         return None
-    traced: Any = y
-    if traced.dtype != spec.dtype:
-        traced = traced.astype(spec.dtype)
-    if traced.shape != spec.shape:
-        traced = traced.reshape(spec.shape)
-    return Graph(inputs, [traced], cls)
+    results = [
+        y if isinstance(y, Variable) else wrapped(cls, np.asarray(y), None)
+        for y in (found if isinstance(found, tuple) else (found,))
+    ]
+    return Graph(inputs, [_like(y, s) for y, s in zip(results, specs, strict=True)], cls)
+
+
+def _like(y: Any, spec: Any) -> Any:
+    """A result in the shape and dtype that the row gives."""
+    y = y if y.dtype == spec.dtype else y.astype(spec.dtype)
+    return y if y.shape == spec.shape else y.reshape(spec.shape)
+
+
+def _cast(row: Any, values: Sequence[Any], params: dict[str, Any], dtype: Any) -> Any:
+    """The same of operands in the dtype that the row's loops want; None where they are in it."""
+    arrays: list[Any] = [v if hasattr(v, "dtype") else np.asarray(v) for v in values]
+    if not row.native.dtype or not row.native.fits(*arrays, **params):
+        return None
+    if row.native.dtype == "common":
+        dtype = np.result_type(
+            *(a.dtype if hasattr(v, "dtype") else v for a, v in zip(arrays, values, strict=True))
+        )
+    # constants are cast where the loops are written
+    cast = [
+        isinstance(v, Variable) and a.dtype != dtype for v, a in zip(values, arrays, strict=True)
+    ]
+    if not any(cast):
+        return None
+    return general(
+        row, [v.astype(dtype) if c else v for v, c in zip(values, cast, strict=True)], params
+    )
+
+
+def as_dtype(v: Any, dtype: Any) -> Any:
+    """An operand in another dtype."""
+    return v.astype(dtype) if hasattr(v, "astype") else np.asarray(v, dtype)
 
 
 def _kind(v: Any) -> str:
@@ -109,7 +141,7 @@ def _shifted(x: Any, axis: Any) -> tuple[Any, Any]:
 
 def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if not x.ndim:
-        return None
+        x, axis = x.reshape(1), None
     shifted, largest = _shifted(x, axis)
     y = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + largest
     if keepdims:
@@ -146,7 +178,8 @@ def _arg(extreme: Any) -> Callable[..., Any]:
 
     def rule(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         if not x.ndim:
-            return None
+            x = x.reshape(1)
+            keepdims, axis = False, 0
         shape = x.shape
         if axis is None:
             x, along = x.reshape(-1), 0
@@ -169,8 +202,7 @@ def _vector_norm(  # the row calls its parameter so
     keepdims: bool = False,
     ord: Any = 2,  # noqa: A002
 ) -> Any:
-    if x.dtype.kind != "f":
-        return None
+    x = _floating(x)
     if isinstance(axis, list):
         axis = tuple(axis)
     if ord == 2:
@@ -182,7 +214,7 @@ def _vector_norm(  # the row calls its parameter so
     if ord == -math.inf:
         return np.min(np.abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:
-        return None
+        return np.sum(np.not_equal(x, 0), axis=axis, keepdims=keepdims)
     return np.sum(np.abs(x) ** float(ord), axis=axis, keepdims=keepdims) ** (1.0 / ord)
 
 
@@ -321,12 +353,15 @@ def _strong_contraction(*operands: Any, row: Any, params: dict[str, Any]) -> Any
     if row.name == "einsum":
         multiply = TABLE["strong_multiply"].function
         return _einsum(*operands, **params, matmul=product, multiply=multiply)
+    if row.name == "convolve" and row.expand is not None:
+        return row.expand(*operands, **params, multiply=TABLE["strong_multiply"].function)
     return None
 
 
 def _cross(a: Any, b: Any, axis: int = -1) -> Any:
-    if axis != -1 and (a.ndim != b.ndim or axis != a.ndim - 1):
-        return None
+    if axis not in (-1, a.ndim - 1):
+        moved = _cross(np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1))
+        return np.moveaxis(moved, -1, axis)
     a0, a1, a2 = (a[..., k] for k in range(3))
     b0, b1, b2 = (b[..., k] for k in range(3))
     return TABLE["stack"].function([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
@@ -346,7 +381,7 @@ def _at_index(*operands: Any, row: Any, params: dict[str, Any]) -> Any:
 def _triangle(lower: bool) -> Callable[..., Any]:
     def rule(x: Any, k: int = 0) -> Any:
         if x.ndim < 2:
-            return None
+            x = np.broadcast_to(x, (x.size, x.size))
         mask = np.tri(x.shape[-2], x.shape[-1], k if lower else k - 1, dtype=bool)
         return np.where(mask if lower else ~mask, x, x.dtype.type(0))
 
@@ -399,12 +434,10 @@ def _deferred_by(scale: float) -> Callable[..., Any]:
 
 
 def _float_only(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """The rule where all operands are of one floating-point dtype."""
+    """The rule on floating-point numbers."""
 
     def checked(*operands: Any) -> Any:
-        if any(_kind(x) != "f" for x in operands):
-            return None
-        return rule(*operands)
+        return rule(*(x if _kind(x) == "f" else as_dtype(x, np.dtype(float)) for x in operands))
 
     return checked
 

@@ -9,6 +9,7 @@ name of the row it looks at.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -63,10 +64,14 @@ class Builder:
         if row.name == "custom":  # the user's rule for its derivative was used before
             return list(operands[: node.params["rule"].results])
         operands = [_plain(x) for x in operands]
+        nothing = _of_nothing(node, operands)
+        if nothing is not None:
+            return nothing
         plainer = expansion(node, operands, self.cls)
         if plainer is not None:
             traced = [x for x in operands if isinstance(x, Variable)]
-            return replay(plainer, traced, self.node)[0]
+            outputs = replay(plainer, traced, self.node)
+            return outputs if len(outputs) > 1 else outputs[0]
         for rewrite in REWRITES.get(row.name, ()):
             found = rewrite(node, operands, self)
             if found is not None:
@@ -79,10 +84,7 @@ class Builder:
             branch = node.params["branches"][0 if operands[0] else 1]
             return replay(branch, operands[1:], self.node)
         if not any(isinstance(x, Variable) for x in operands):
-            found = _folded(node, operands)
-            little = row.name in _LOOPS and not has_effect(row, node.params) and _is_little(node)
-            if found is None and little:
-                found = list(row.evaluate(operands, **node.params))
+            found = _of_constants(node, operands)
             if found is not None:
                 return found
         key = self._key(row, operands, node.params)
@@ -212,6 +214,56 @@ def like(x: Operand, node: Node) -> bool:
     assert node.saved is not None
     spec, result = spec_of(x), node.saved[0]
     return spec.shape == result.shape and spec.dtype == result.dtype
+
+
+def _of_constants(node: Node, operands: list[Operand]) -> Any:
+    """The value of what has no traced operand."""
+    found = _folded(node, operands)
+    if found is None and node.op.name in _LOOPS:
+        little = not has_effect(node.op, node.params) and _is_little(node)
+        return list(node.op.evaluate(operands, **node.params)) if little else None
+    if found is not None or has_effect(node.op, node.params):
+        return found
+    return _value(node, operands)
+
+
+def _of_nothing(node: Node, operands: list[Operand]) -> Any:
+    """The value of what has no elements, or is computed from nothing but what has none; it is the
+    same whatever the operands are.
+    """
+    assert node.saved is not None
+    result = node.saved[0]
+    if isinstance(result, tuple):
+        if not any(r.size for r in result):
+            return [np.empty(r.shape, r.dtype) for r in result]
+        return None
+    if not result.size:
+        return np.empty(result.shape, result.dtype)
+    traced = [x for x in operands if isinstance(x, Variable)]
+    if not traced or any(x._value.size for x in traced):
+        return None
+    return _value(node, operands)
+
+
+def _value(node: Node, operands: list[Operand]) -> Any:
+    """What a node gives, where its operands are constants or have no elements; None where NumPy
+    does not take them.
+    """
+    assert node.saved is not None
+    result = node.saved[0]
+    given = [
+        np.empty(x._value.shape, x._value.dtype) if isinstance(x, Variable) else x for x in operands
+    ]
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = node.op.evaluate(*given, **node.params)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    if isinstance(result, tuple):
+        return [np.asarray(v)[()] for v in value]
+    value = np.asarray(value)
+    return value.astype(result.dtype)[()] if value.shape == result.shape else None
 
 
 # --- rewrites of any elementwise row --------------------------------------------------------------
@@ -433,6 +485,24 @@ def _shifted(index: Any) -> Any:
     return Hole(index.number + 1) if isinstance(index, Hole) else index
 
 
+def full_parts(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """What is put together of parts needs those only that have elements."""
+    full = [x for x in operands if spec_of(x).size]
+    if len(full) == len(operands) or not full or node.params["axis"] is None:
+        return None
+    if not isinstance(full[0], Variable) and len(full) == 1:
+        return None
+    assert node.saved is not None
+    joined = full[0] if len(full) == 1 else build.do(node.op, full, **node.params)
+    dtype = node.saved[0].dtype
+    return joined if spec_of(joined).dtype == dtype else joined.astype(dtype)
+
+
+def nothing_written(node: Node, operands: list[Operand], build: Builder) -> Any:
+    """Where nothing is written or added, nothing changes."""
+    return operands[0] if not spec_of(operands[1]).size and like(operands[0], node) else None
+
+
 def alias(node: Node, operands: list[Operand], build: Builder) -> Any:
     """A copy of a value that nobody writes to."""
     return operands[0]
@@ -452,8 +522,10 @@ REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
     "add": (added_at, slices_added),
     "multiply": (negative_factor,),
     "at_index": (traced_index,),
+    "concat": (full_parts,),
+    "add_at": (nothing_written,),
     "getitem": (whole,),
-    "set_item": (whole,),
+    "set_item": (nothing_written, whole),
     "positive": (same_shape,),
     "copy": (same_shape,),
     "alias": (alias,),

@@ -7,6 +7,7 @@ when this module is first used.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -33,6 +34,7 @@ from chainrule.codegen.options import Options
 from chainrule.codegen.split import split
 from chainrule.codegen.steps import (
     DOUBT,
+    FAILED,
     LAYOUT,
     NO_MEMORY,
     ON_STACK,
@@ -55,6 +57,7 @@ from chainrule.graph.writes import note_write
 from chainrule.rewrite.hopeful import hopeful
 from chainrule.rewrite.optimize import optimized
 from chainrule.rewrite.simplify import Builder, simplified
+from chainrule.run.reference import Reference
 from chainrule.run.report import report
 
 
@@ -179,6 +182,9 @@ class Compiled:
             return assemble.address_of(self.image.constants[int(rest)])
         if kind + "." == GEMM:
             return gemm.address(rest)
+        if kind == "special":
+            function, _, arity = rest.rpartition(".")
+            return blas.special(function, int(arity)) or 0
         return pool.address() if name == PARALLEL else blas.address(rest)
 
     # --- the stages, made again where they are asked for and the code was loaded -----------------
@@ -282,11 +288,16 @@ class Compiled:
         """After a call that did not succeed: once more with contiguous arguments, or raise."""
         if self.options.check_bounds:
             self._raise_outside()
+        if code == FAILED:  # NumPy says why, or finds that it can be done
+            return tuple(Reference(self.traced)(arguments))
         if code & DOUBT and code & OUT_OF_RANGE == 0:
             if self._names["entry"] is self._entry:
                 self._rest()
             return self.careful.call(*arguments)
         if code != LAYOUT:
+            if code & OUT_OF_RANGE:  # of an index or of a pivot: NumPy knows
+                with contextlib.suppress(IndexError):
+                    return tuple(Reference(self.traced)(arguments))
             self._fail(code)
         return self.call(*[_plain(a) for a in arguments])
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, Variable
+from chainrule.ops.complaints import CAUGHT, explain
 from chainrule.ops.recording import SELECT, settle
 from chainrule.ops.replay import replay
 
@@ -30,8 +31,11 @@ class Reference:
                 return values[0][node.params["index"]]
             if node.op is SELECT[1]:
                 return values[0]
-            with np.errstate(all="ignore"):
-                value = node.op.evaluate(*values, **node.params)
+            try:
+                with np.errstate(all="ignore"):
+                    value = node.op.evaluate(*values, **node.params)
+            except CAUGHT as error:
+                raise explain(node.op, values, node.params, error) from None
             if isinstance(value, (tuple, list)):
                 return [settle(cls, v, values, node.op, node.params) for v in value]
             return settle(cls, value, values, node.op, node.params)

@@ -178,6 +178,7 @@ def _programs(graph: Graph, what: str) -> tuple[Any, Any]:
     """The program with plain products, and the careful one."""
     from chainrule.codegen.assemble import chop
     from chainrule.codegen.lower import lower, plan_all
+    from chainrule.codegen.routines import libraries
     from chainrule.codegen.values import Values
     from chainrule.rewrite.optimize import optimized
 
@@ -192,6 +193,7 @@ def _programs(graph: Graph, what: str) -> tuple[Any, Any]:
         program = lower(Values(graph), careful)
         values = [c.value for p in program.programs() for c in p.callbacks]
         rows = sorted({v.params["name"] if v.op == EFFECT else v.op for v in values})
+        rows += sorted(libraries(program))
         if rows:
             raise MissingMachineCode(
                 f"export: {what}: there is no machine code for {', '.join(rows)}, which only NumPy "
