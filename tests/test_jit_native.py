@@ -28,6 +28,7 @@ LEFT_TO_NUMPY = {
     "gammainc_moment": "an integral, by quadrature: derivatives in the parameters of gammainc",
     "geomspace": "rare with ends that are not constant",
     "hurwitz_moment": "a series: the derivative of the zeta functions in their exponent",
+    "irfft": "complex numbers on the way",
     "ldexp": "rare",
     "logm": "SciPy's algorithm, by Schur forms",
     "reciprocal": "of integers: rare",

@@ -232,13 +232,13 @@ def _of_nothing(node: Node, operands: list[Operand]) -> Any:
     same whatever the operands are.
     """
     assert node.saved is not None
-    result = node.saved[0]
-    if isinstance(result, tuple):
-        if not any(r.size for r in result):
-            return [np.empty(r.shape, r.dtype) for r in result]
+    several = isinstance(node.saved[0], tuple)
+    results = node.saved[0] if several else (node.saved[0],)
+    if not results or has_effect(node.op, node.params):
         return None
-    if not result.size:
-        return np.empty(result.shape, result.dtype)
+    if not any(r.size for r in results):
+        made = [np.empty(r.shape, r.dtype) for r in results]
+        return made if several else made[0]
     traced = [x for x in operands if isinstance(x, Variable)]
     if not traced or any(x._value.size for x in traced):
         return None
