@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import chainrule as cr
+from benchmarks.compiler.routines import routines
 
 torch.set_num_threads(1)
 
@@ -330,3 +331,6 @@ def normalized() -> Steps:
 
     ours, theirs = cr.jit(cr.grad(lambda x: f(x, np))), jax.jit(jax.grad(lambda x: f(x, jnp)))
     return {"chainrule": lambda: ours(x), "jax": ready(theirs, x)}
+
+
+CASES.update(routines(rng))
