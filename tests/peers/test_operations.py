@@ -15,6 +15,7 @@ from peers.differences import AT_POINTS, NAN_IN_PYTORCH
 from peers.mapping import COMPLEX, NO_PEER, PEERS, REAL
 from peers.special_points import ARRAYS, COMPOSITES, at_array, mismatches, points
 
+from chainrule.ops import expected as expected  # a row that is loaded when first needed
 from chainrule.ops.table import TABLE
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
