@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chainrule.codegen.carry import Carry
-from chainrule.codegen.poll import again, poll_of
+from chainrule.codegen.poll import Endless
 
 if TYPE_CHECKING:
     from chainrule.codegen.turns import Turns
@@ -100,32 +100,18 @@ class ThereAndBack:
         e, t = self.e, self.turns
         m, k, q, _ = self.step.counts
         self.going.first(odd=True)
-        before, head, turn, latch, end = t._label("before", "head", "go", "latch", "after")
-        i, minus = f"%{head}.i", f"%{head}.n"
-        e.put(f"br label %{before}")
-        e.label(before)
-        e.put(f"br label %{head}")
-        e.label(head)
-        poll = poll_of(t, None)
-        more = f", [ {minus}, %{poll.after} ]" if poll else ""
-        e.put(f"{i} = phi i64 [ {count}, %{before} ], [ {minus}, %{latch} ]{more}")
-        self.going.phis(before, latch, poll)
-        e.put(f"br i1 {e.do(f'icmp ne i64 {i}, 0')}, label %{turn}, label %{end}")
-        e.label(turn)
-        e.put(f"{minus} = add nsw i64 {i}, -1")
-        record = self._record(minus) if self.size else "null"
+        loop = Endless(t, self.going, count)
+        loop.begin(e.do(f"icmp ne i64 {loop.number}, 0"))
+        e.put(f"{loop.following} = add nsw i64 {loop.number}, -1")
+        record = self._record(loop.following) if self.size else "null"
         began = [
             "null" if o is None else e.do(f"getelementptr i8, ptr {record}, i64 {o}")
             for o in self.offsets
         ]
         constants = self.constants[m + k : m + k + q]
         t._run(self.bodies[2], [*constants, *began, *self.going.now, *self.going.then], self._free)
-        self.going.turn()
-        e.put(f"br label %{latch}")
-        e.label(latch)
-        self.going.exchange()
-        again(t, minus, head, poll, self._free)
-        e.label(end)
+        loop.latched()
+        loop.close(self._free)
         self.going.give(known=False)
 
 

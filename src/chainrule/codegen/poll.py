@@ -60,15 +60,47 @@ def poll_of(turns: Any, length: int | None) -> Poll | None:
     return Poll(turns, name, count, *turns._label("piece", "ask", "asked")) if name else None
 
 
-def again(
-    turns: Any, number: str, head: str, poll: Poll | None, clean: Callable[[], None] | None
-) -> None:
-    """Back to the head of a loop of unknown length, with a look every so many turns."""
-    e = turns.e
-    if poll is None:
+class Endless:
+    """A loop of unknown length: its head is written at once, its end by `close`."""
+
+    def __init__(self, turns: Any, carry: Any, start: str) -> None:
+        e = turns.e
+        self.turns, self.carry = turns, carry
+        before, head, self.turn, self.latch, self.end = turns._label(
+            "before", "head", "go", "latch", "after"
+        )
+        self.head, self.number, self.following = head, f"%{head}.i", f"%{head}.n"
+        """The number of the turn, and what the caller makes of it for the next."""
+        e.put(f"br label %{before}")
+        e.label(before)
         e.put(f"br label %{head}")
-        return
-    odd = e.do(f"icmp ne i64 {e.do(f'and i64 {number}, {poll.turns - 1}')}, 0")
-    e.put(f"br i1 {odd}, label %{head}, label %{poll.ask}")
-    poll.write(clean)
-    e.put(f"br label %{head}")
+        e.label(head)
+        self.poll = poll_of(turns, None)
+        more = f", [ {self.following}, %{self.poll.after} ]" if self.poll else ""
+        ends = f"[ {start}, %{before} ], [ {self.following}, %{self.latch} ]{more}"
+        e.put(f"{self.number} = phi i64 {ends}")
+        carry.phis(before, self.latch, self.poll)
+
+    def begin(self, goes_on: str) -> None:
+        """The turn, where something holds; else the loop is over."""
+        e = self.turns.e
+        e.put(f"br i1 {goes_on}, label %{self.turn}, label %{self.end}")
+        e.label(self.turn)
+
+    def latched(self) -> None:
+        """The end of the turn: the carry that was made is the next one's."""
+        e = self.turns.e
+        self.carry.turn()
+        e.put(f"br label %{self.latch}")
+        e.label(self.latch)
+        self.carry.exchange()
+
+    def close(self, clean: Callable[[], None] | None) -> None:
+        """Back to the head, with a look every so many turns."""
+        e, poll = self.turns.e, self.poll
+        if poll is not None:
+            odd = e.do(f"icmp ne i64 {e.do(f'and i64 {self.following}, {poll.turns - 1}')}, 0")
+            e.put(f"br i1 {odd}, label %{self.head}, label %{poll.ask}")
+            poll.write(clean)
+        e.put(f"br label %{self.head}")
+        e.label(self.end)

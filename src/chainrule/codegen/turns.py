@@ -14,7 +14,7 @@ from typing import Any, Final
 from chainrule.codegen.back import ThereAndBack
 from chainrule.codegen.carry import Carry, is_small
 from chainrule.codegen.loops import Buffer, Loop, Program
-from chainrule.codegen.poll import again, poll_of
+from chainrule.codegen.poll import Endless, poll_of
 
 INLINED: Final = 3000
 """Lines of a function that is inlined at most."""
@@ -245,30 +245,17 @@ class Turns:
         carry.first(odd=True)
         assert step.holds is not None
         holds = self._slot_of(step.holds.nbytes)
-        before, head, turn, latch, end = self._label("before", "head", "go", "latch", "after")
-        i, plus = f"%{head}.i", f"%{head}.n"
-        e.put(f"br label %{before}")
-        e.label(before)
-        e.put(f"br label %{head}")
-        e.label(head)
-        poll = poll_of(self, None)
-        more = f", [ {plus}, %{poll.after} ]" if poll else ""
-        e.put(f"{i} = phi i64 [ 0, %{before} ], [ {plus}, %{latch} ]{more}")
-        carry.phis(before, latch, poll)
+        loop = Endless(self, carry, "0")
+        i = loop.number
         self._run(bodies[0], [*constants[:m], *carry.now, holds], clean)
         goes_on = self._truth(step.holds, holds)
         sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {self.notes[1][1]}')}, 0")
-        e.put(f"br i1 {e.do(f'and i1 {goes_on}, {sure}')}, label %{turn}, label %{end}")
-        e.label(turn)
+        loop.begin(e.do(f"and i1 {goes_on}, {sure}"))
         if step.limit is not None:
             self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG), clean)
         remember(i)
         self._run(bodies[1], [*constants[m : m + k], *carry.now, *carry.then], clean)
-        carry.turn()
-        e.put(f"br label %{latch}")
-        e.label(latch)
-        carry.exchange()
-        e.put(f"{plus} = add nuw nsw i64 {i}, 1")
-        again(self, plus, head, poll, clean)
-        e.label(end)
+        loop.latched()
+        e.put(f"{loop.following} = add nuw nsw i64 {i}, 1")
+        loop.close(clean)
         return i
