@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule.codegen.expression import Expr, gathered, mask_of
 from chainrule.codegen.index import Affine, Coordinate, affine
 from chainrule.codegen.loops import Buffer, Kernel, Store
@@ -164,33 +166,43 @@ def _renumbered(
     kernel: Kernel, extents: tuple[int, ...], places: list[int], dropped: int | None = None
 ) -> Kernel:
     """The kernel with loop v as loop places[v]; the terms of a dropped loop are in another's."""
-    changed: dict[Expr, Expr] = {}
+    return rewritten(kernel, extents, lambda v, c: (0, {} if v == dropped else {places[v]: c}))
 
-    def move(p: Coordinate) -> Coordinate:
+
+Move = Callable[[int, int], tuple[int, dict[int, int]]]
+"""What the term of a loop (its number, its factor) becomes: a constant, and terms."""
+
+
+def rewritten(kernel: Kernel, extents: tuple[int, ...], move: Move) -> Kernel:
+    """The kernel in other loops."""
+    changed: dict[Expr, Expr] = {}
+    masks = [sum(1 << u for u in move(v, 1)[1]) for v in range(len(kernel.extents))]
+
+    def place(p: Coordinate) -> Coordinate:
         if isinstance(p, int):
             return p
-        terms: dict[Any, int] = {}
+        const, terms = p.const, dict[Any, int]()
         for v, c in p.terms:
-            if not isinstance(v, int):
-                terms[changed.get(v, v)] = c
-            elif v != dropped:
-                terms[places[v]] = c
-        return affine(p.const, terms)
+            more, found = move(v, c) if isinstance(v, int) else (0, {changed.get(v, v): c})
+            const += more
+            for u, k in found.items():
+                terms[u] = terms.get(u, 0) + k
+        return affine(const, terms)
 
     for e in kernel.body():
-        new = Expr()
-        new.op, new.code, new.order = e.op, e.code, e.order
+        new = changed[e] = Expr()
+        new.op, new.code, new.order, new.value = e.op, e.code, e.order, e.value
         new.args = tuple([changed[a] for a in e.args])
-        new.value = e.value
-        changed[e] = new
-        if e.op == "load":
-            new.value = (e.value[0], move(e.value[1]))
-        elif e.op == "index":
-            new.value = move(e.value)
         new.mask = 0
-        for v, place in enumerate(places):
-            new.mask |= (e.mask >> v & 1) << place
+        for v, mask in enumerate(masks):
+            new.mask |= mask if e.mask >> v & 1 else 0
+        if e.op == "load":
+            new.value = (e.value[0], place(e.value[1]))
+        elif e.op == "index":
+            new.value = place(e.value)
+            if isinstance(new.value, int):
+                new.op, new.value = "const", np.int64(new.value)
     stores = [
-        Store(s.buffer, move(s.position), changed[s.expr], s.how, s.start) for s in kernel.stores
+        Store(s.buffer, place(s.position), changed[s.expr], s.how, s.start) for s in kernel.stores
     ]
     return Kernel(extents, stores, kernel.level, kernel.name)

@@ -8,15 +8,14 @@ however many threads there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Final
-
-import numpy as np
+from collections.abc import Sequence
+from typing import Final
 
 from chainrule.codegen.donate import disjoint
-from chainrule.codegen.expression import Expr, Expressions, gathered, mask_of
+from chainrule.codegen.expression import Expressions, gathered, mask_of
 from chainrule.codegen.index import Affine, Coordinate, affine, plus, variable
 from chainrule.codegen.loops import Buffer, Kernel, Program, Step, Store
+from chainrule.codegen.reshape import Move, rewritten
 from chainrule.codegen.scalars import EXPENSIVE, identity_of
 
 ENOUGH: Final = 1 << 18
@@ -137,7 +136,7 @@ def _pieces(
     """The first loop as two, over pieces and inside of one; the rest; the sums of all pieces."""
     rest = kernel.extents[0] - size * count
     total = count + (rest > 0)
-    main = _rewritten(kernel, (count, size, *kernel.extents[1:]), _opened(size))
+    main = rewritten(kernel, (count, size, *kernel.extents[1:]), _opened(size))
     partial = {
         b: program.scratch(b.value.dtype, b.code, total * b.size)
         for b in dict.fromkeys(s.buffer for s in sums)
@@ -150,7 +149,7 @@ def _pieces(
             s.buffer, s.start = b, None
     steps += _fills(main)
     if rest:
-        last = _rewritten(main, (rest, *kernel.extents[1:]), _closed(count))
+        last = rewritten(main, (rest, *kernel.extents[1:]), _closed(count))
     steps.append(_shared(main, 1))
     if rest:
         steps.append(last)
@@ -175,10 +174,6 @@ def _ended(s: Store, partial: Buffer, total: int) -> Kernel:
     return Kernel(extents, [Store(s.buffer, 0 if n == 1 else variable(1), e, s.how, s.start)])
 
 
-Move = Callable[[int, int], tuple[int, dict[int, int]]]
-"""What the term of a loop (its number, its factor) becomes: a constant, and terms."""
-
-
 def _opened(size: int) -> Move:
     """The first loop is one over pieces of a size, and one inside of them."""
     return lambda v, c: (0, {0: c * size, 1: c} if v == 0 else {v + 1: c})
@@ -187,39 +182,3 @@ def _opened(size: int) -> Move:
 def _closed(number: int) -> Move:
     """The loop over pieces is at a number, and gone."""
     return lambda v, c: (c * number, {}) if v == 0 else (0, {v - 1: c})
-
-
-def _rewritten(kernel: Kernel, extents: tuple[int, ...], move: Move) -> Kernel:
-    """The kernel in other loops."""
-    changed: dict[Expr, Expr] = {}
-
-    def place(p: Coordinate) -> Coordinate:
-        if isinstance(p, int):
-            return p
-        const, terms = p.const, dict[Any, int]()
-        for v, c in p.terms:
-            more, found = move(v, c) if isinstance(v, int) else (0, {changed[v]: c})
-            const += more
-            for u, k in found.items():
-                terms[u] = terms.get(u, 0) + k
-        return affine(const, terms)
-
-    for e in kernel.body():
-        new = changed[e] = Expr()
-        new.op, new.code, new.order, new.value = e.op, e.code, e.order, e.value
-        new.args = tuple([changed[a] for a in e.args])
-        new.mask = 0
-        for a in new.args:
-            new.mask |= a.mask
-        if e.op == "load":
-            new.value = (e.value[0], place(e.value[1]))
-            new.mask = mask_of(new.value[1])
-        elif e.op == "index":
-            new.value = place(e.value)
-            new.mask = mask_of(new.value)
-            if isinstance(new.value, int):
-                new.op, new.value = "const", np.int64(new.value)
-    stores = [
-        Store(s.buffer, place(s.position), changed[s.expr], s.how, s.start) for s in kernel.stores
-    ]
-    return Kernel(extents, stores, kernel.level)
