@@ -143,6 +143,20 @@ def test_without_llvm(monkeypatch: Any, capsys: Any) -> None:
     assert printed(compiled, 0.75, capsys) == want
 
 
+@pytest.mark.parametrize("n", [2, 6])
+def test_what_fails_is_printed_once(n: int, capsys: Any) -> None:
+    """NumPy, asked why a matrix has no factor, does not do again what was done before."""
+
+    @cr.jit
+    def f(a: Any) -> Any:
+        print("before", a[0, 0])
+        return cr.linalg.cholesky(a)
+
+    with pytest.raises(cr.MatrixError, match="not positive definite"):
+        f(-np.eye(n))
+    assert capsys.readouterr().out == "before -1.0\n"
+
+
 def test_a_batch(capsys: Any) -> None:
     def f(x: Any) -> Any:
         print("x is", x)

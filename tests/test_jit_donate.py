@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.codegen.donate import disjoint
 from chainrule.codegen.index import affine
-from chainrule.errors import ArgumentError, GraphError
+from chainrule.errors import ArgumentError, GraphError, ShapeError
 
 A = np.linspace(-1, 1, 900).reshape(30, 30)
 
@@ -170,6 +170,33 @@ def test_zero_times_infinity_is_right_at_once() -> None:
     got = cr.jit(f, donate=0)(x)
     assert got is x
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.filterwarnings("ignore:jit. memory donated")
+def test_what_numpy_may_have_to_do_again_keeps_its_arguments() -> None:
+    """A routine that gives up after an argument was overwritten would begin with the new one."""
+    bad = np.full((5, 5), np.inf)
+
+    def f(x: Any, a: Any) -> Any:
+        y = x + 1
+        return y, cr.linalg.expm(a * y[0])
+
+    with np.errstate(all="ignore"):
+        want = cr.jit(f)(np.zeros(3), bad)
+        got = cr.jit(f, donate="x")(np.zeros(3), bad)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_index_out_of_range_ends_the_call() -> None:
+    """Found after an argument was overwritten, by which it would be in range."""
+
+    def f(x: Any) -> Any:
+        y = x - 1
+        return y, y[cr.astype(y[0], np.int64)]
+
+    with pytest.raises(ShapeError, match="out of range"):
+        cr.jit(f, donate=0)(np.array([4.0, 1.0, 2.0]))
 
 
 @settings(max_examples=200, deadline=None)

@@ -76,6 +76,10 @@ def _pivot(v: Value, index: Index, scope: Any) -> Expr:
     return e
 
 
+ENSURED: Final = ("ensured", "pivot", "positive_pivot")
+"""Rows with a check that NumPy makes too, and says more of."""
+
+
 def reduction_dtype(v: Value) -> str:
     """The dtype a reduction accumulates in."""
     return "b1" if v.op in ("any", "all") else v.code

@@ -13,9 +13,12 @@ def donated(lowered: Callable[[bool], Program], given: Sequence[int], careful: b
     """A program in which results are written where some of the inputs lie, where that can be.
 
     `lowered` makes the program, with strong products if asked for them. Where an input is
-    overwritten the program cannot be run again after a doubt, so products are strong at once.
+    overwritten the program cannot be run again: after a doubt, so products are strong at once, or
+    by NumPy, so one that may need that stays as it is.
     """
     program = lowered(careful)
+    if any(p.may_fail for p in program.programs()):
+        return program
     for j in given:
         _give(program, j)
     doubts = any(p.doubt in s.writes() for p in program.programs() for s in p.steps)

@@ -285,6 +285,8 @@ class Program:
     """Bytes of the arena."""
     inplace: dict[int, int] = field(default_factory=dict)
     """Outputs that are written where an input lies: output -> input."""
+    may_fail: bool = False
+    """Whether it may end before its time, to be done by NumPy from the beginning."""
 
     def scratch(self, dtype: Any, code: str, size: int) -> Buffer:
         """A new temporary."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.codegen import views
-from chainrule.codegen.define import OPERATION, REDUCTIONS, combined, reduction_dtype
+from chainrule.codegen.define import ENSURED, OPERATION, REDUCTIONS, combined, reduction_dtype
 from chainrule.codegen.doubt import check, plain
 from chainrule.codegen.expression import Expr
 from chainrule.codegen.fuse import LOOPS, Fusion, Unit, aligned, is_native_loop, same_memory
@@ -22,7 +22,7 @@ from chainrule.codegen.packing import packed
 from chainrule.codegen.products import as_loops, product
 from chainrule.codegen.reshape import collapse, interchange
 from chainrule.codegen.reuse import work_in_place
-from chainrule.codegen.routines import routine
+from chainrule.codegen.routines import Routine, routine
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
 from chainrule.codegen.values import Value, Values
@@ -98,6 +98,8 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
         [b for b in buffers if b.kind == "temporary"],
         memory.status,
         memory.doubt,
+        may_fail=any(v.op in ENSURED for v in values.list)
+        or any(isinstance(s, Routine) and s.may_fail for s in steps),
     )
 
 

@@ -49,6 +49,8 @@ class Routine:
     scratch: Buffer
     module: Module
     """The functions, under names that begin with NAME."""
+    may_fail: bool
+    """Whether it gives up on some arguments."""
     level: int = 0
     name: str = ""
 
@@ -101,11 +103,12 @@ def routine(v: Value, results: list[Buffer], memory: Buffers, level: int) -> Rou
             return None
         made.append(Array(b, batch, shape[len(shape) - r :]))
     try:
-        module, space = _write(v, native.loop, made, operands, batch)
+        module, space, may_fail = _write(v, native.loop, made, operands, batch)
     except OSError:  # the source is not there
         return None
     spec = Value("scratch", None, (), {}).spec((max(space, 1),), np.dtype(np.uint8))
-    return Routine(v, batch, made, operands, memory.new("temporary", spec), module, level)
+    scratch = memory.new("temporary", spec)
+    return Routine(v, batch, made, operands, scratch, module, may_fail, level)
 
 
 def _in_dtype(v: Value, native: Any, memory: Buffers) -> list[Value] | None:
@@ -128,8 +131,10 @@ def _in_dtype(v: Value, native: Any, memory: Buffers) -> list[Value] | None:
 
 def _write(
     v: Value, loop: Any, results: list[Array], operands: list[Array], batch: tuple[int, ...]
-) -> tuple[Module, int]:
-    """The module with the functions of a routine, and the bytes of memory it needs besides."""
+) -> tuple[Module, int, bool]:
+    """The module with the functions of a routine, the bytes of memory it needs besides, and
+    whether it may give up.
+    """
     module = Module()
     e = Emitter(module)
     arrays = [*results, *operands]
@@ -159,7 +164,7 @@ def _write(
     )
     if count > 1:
         module.functions.append(_over(batch, arrays, pointers, module))
-    return module, space
+    return module, space, writer.gives_up
 
 
 def _over(batch: tuple[int, ...], arrays: list[Array], pointers: str, module: Module) -> str:

@@ -84,6 +84,7 @@ class Translator:
         self.block = "entry"
         self.count = 0
         self.ended = False
+        self.gives_up = False
         """Whether the block has ended already, by a return or a break."""
         self.loops: list[tuple[list[Any], list[Any]]] = []
         self.names: Env = {}
@@ -504,6 +505,7 @@ class Translator:
         if isinstance(function, functools.partial):
             return function(*args)
         if function is give_up:
+            self.gives_up = True
             self._end(1)
             return None
         if function is empty:

@@ -8,6 +8,7 @@ loop is done in every turn (`graph.graph`). Derivatives are taken of graphs with
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,8 +49,37 @@ def _one_by_one(
 def effect(operands: Sequence[Any], function: Callable[..., None], name: str) -> tuple[()]:
     """`function(*operands[1:])` where operands[0] holds. `name` is for reports and errors."""
     if raw(operands[0]):
-        function(*map(raw, operands[1:]))
+        if _done.skipped:
+            _done.skipped -= 1
+        else:
+            function(*map(raw, operands[1:]))
+            _done.count += 1
     return ()
+
+
+class _Done(threading.local):
+    count = 0
+    """How many were done since `begin`."""
+    skipped = 0
+    """How many are still not to be done again."""
+
+
+_done = _Done()
+
+
+def begin() -> None:
+    """At the beginning of a program with effects: none of them was done."""
+    _done.count = 0
+
+
+class Resumed:
+    """Context manager: a program is run from its beginning, and what was done is not done again."""
+
+    def __enter__(self) -> None:
+        _done.skipped = _done.count
+
+    def __exit__(self, *_: object) -> None:
+        _done.skipped = 0
 
 
 def pure(graph: Graph) -> Graph:

@@ -54,6 +54,7 @@ from chainrule.errors import (
 )
 from chainrule.graph.graph import Graph
 from chainrule.graph.writes import note_write
+from chainrule.ops.effects import Resumed, begin
 from chainrule.rewrite.hopeful import hopeful
 from chainrule.rewrite.optimize import optimized
 from chainrule.rewrite.simplify import Builder, simplified
@@ -252,6 +253,7 @@ class Compiled:
         outs = [f"a{inplace[k]}" if k in inplace else f"r{k}" for k in range(len(self.results))]
         more = ["arena()"] if self.image.arena > ON_STACK else []
         lines = [f"def call({', '.join(given)}):"]
+        lines += ["    begin()"] if self.traced.effects else []
         lines += [f"    {r} = empty(shape{r[1:]}, dtype{r[1:]})" for r in made]
         lines += [f"    code = entry({', '.join(given + made + more)})"]
         lines += [f"    if code: return again(code, [{', '.join(given)}])"]
@@ -266,6 +268,7 @@ class Compiled:
             "arena": self._arena,
             "again": self._again,
             "note": note_write,
+            "begin": begin,
         }
         for k, (shape, dtype) in enumerate(self.results):
             names[f"shape{k}"], names[f"dtype{k}"] = shape, dtype
@@ -289,17 +292,23 @@ class Compiled:
         if self.options.check_bounds:
             self._raise_outside()
         if code == FAILED:  # NumPy says why, or finds that it can be done
-            return tuple(Reference(self.traced)(arguments))
+            return self._by_numpy(arguments)
         if code & DOUBT and code & OUT_OF_RANGE == 0:
             if self._names["entry"] is self._entry:
                 self._rest()
             return self.careful.call(*arguments)
         if code != LAYOUT:
-            if code & OUT_OF_RANGE:  # of an index or of a pivot: NumPy knows
+            # of an index or of a pivot: NumPy knows, if the arguments are what they were
+            if code & OUT_OF_RANGE and not self.image.inplace:
                 with contextlib.suppress(IndexError):
-                    return tuple(Reference(self.traced)(arguments))
+                    return self._by_numpy(arguments)
             self._fail(code)
         return self.call(*[_plain(a) for a in arguments])
+
+    def _by_numpy(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
+        """The outputs, or NumPy's error."""
+        with Resumed():
+            return tuple(Reference(self.traced)(arguments))
 
     def _rest(self) -> None:
         """After a doubt, go straight to the careful program for some calls: none after the first
