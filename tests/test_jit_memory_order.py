@@ -219,3 +219,19 @@ def test_static_arguments_are_told_apart() -> None:
         assert f(np.ones(2), 2, 0.0).tolist() == [2.0, 2.0]
         with pytest.raises(cr.DtypeError, match="hashable"):
             f(np.ones(2), [2], 0.0)
+
+
+def test_tiles_come_before_segments() -> None:
+    """A tape that is too large for a cache is small enough in tiles, and no turn is run again."""
+    n, turns = 16384, 128
+
+    def residual(x: Any) -> Any:
+        t = np.linspace(-1.0, 1.0, n)
+        left, power = np.sign(t), np.ones(n)
+        for j in range(len(x)):
+            left = left - x[j] * power
+            power = power * t
+        return np.sum(left**2) / 2
+
+    compiled = check(residual, RNG.standard_normal(turns))
+    assert sum(p.arena for p in compiled.program.programs()) < turns * n

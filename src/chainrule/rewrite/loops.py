@@ -29,13 +29,20 @@ COMPARED: Final = 1 << 16
 """Elements of a constant array that is compared by what it holds."""
 
 
-def improved(graph: Graph, make: Callable[[Any], Any]) -> Graph:
-    """The same function with better loops; `make(cls)` gives a `simplify.Builder`."""
+def improved(graph: Graph, make: Callable[[Any], Any], unasked: bool = True) -> Graph:
+    """The same function with better loops; `make(cls)` gives a `simplify.Builder`, and `unasked`
+    says whether loops are cut in segments without a budget.
+    """
     if not any(n.op is not None and n.op.name in _LOOPS for n in graph.nodes):
         return graph
     for _ in range(3):
         graph = _Walk(graph, make).graph()
-    while (shorter := segmented(graph, make)) is not graph:
+    return in_segments(graph, make, unasked)
+
+
+def in_segments(graph: Graph, make: Callable[[Any], Any], unasked: bool = True) -> Graph:
+    """The same function, its loops in segments as far as that is called for."""
+    while (shorter := segmented(graph, make, unasked)) is not graph:
         graph = _Walk(shorter, make).graph()
     return graph
 

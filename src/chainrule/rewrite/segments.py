@@ -61,13 +61,14 @@ class Pair:
         return None if memory is None else memory // self.sharing
 
 
-def segmented(graph: Graph, make: Any) -> Graph:
-    """The graph with scans in segments, where that is called for."""
+def segmented(graph: Graph, make: Any, unasked: bool) -> Graph:
+    """The graph with scans in segments, where a budget or, `unasked`, a cache is too small."""
     found = _pairs(graph)
     bounded = [p for p in found if p.there.params["memory"] is not None]
     for pair in bounded:
         pair.sharing = len(bounded)
-    pairs = {p.there: p for p in found if _plan(p) is not None}
+    asked = found if unasked else bounded
+    pairs = {p.there: p for p in asked if _plan(p) is not None}
     if not pairs:
         return graph
     backs = {p.back: p for p in pairs.values()}
