@@ -6,9 +6,24 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.transforms.arguments import Argnames, Argnums
-from chainrule.transforms.grad import gradient_function
-from chainrule.transforms.jacobian import evaluated
+from chainrule.derive.tape import Kind
+from chainrule.graph.budget import Limited, bytes_of
+from chainrule.record.trees import unflatten
+from chainrule.transforms.arguments import (
+    Argnames,
+    Argnums,
+    Chosen,
+    full,
+    prepared,
+    retire,
+    scalar_of,
+    with_aux,
+)
+from chainrule.transforms.jacobian import by_column, compiled_blocks
+from chainrule.transforms.walks import is_free, pull, separate
+
+TWICE = Kind("hessian", 40)
+"""The walk backwards and forwards again, compiled where it is repeated."""
 
 
 def hessian(
@@ -28,12 +43,26 @@ def hessian(
     array([[10.,  6.],
            [ 6.,  0.]])
     """
-    gradient = gradient_function("hessian", f, argnums, argnames, has_aux, memory)
+    function = prepared(f)
+    limit = bytes_of("hessian", memory)
 
     @functools.wraps(f)
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
-        return evaluated(
-            "hessian", gradient, args, kwargs, argnums, argnames, has_aux, mode="forward"
-        )
+        chosen = Chosen("hessian", args, kwargs, argnums, argnames)
+        xs = chosen.fresh()
+        with Limited(limit):
+            out, aux = with_aux("hessian", chosen.call(function, xs), has_aux)
+            y = scalar_of("hessian", out, chosen.cls)
+            ct = y._value.dtype.type(1)
+            found, free = compiled_blocks(TWICE, [y], xs, [ct]), True
+            if found is None:
+                free = is_free([y], xs)
+                gradients = full(pull([y], [ct], xs, chosen.cls, False)[0], xs)
+                rows = by_column([chosen.tensor(g) for g in gradients], xs, chosen.cls, free)
+                found = separate([block for row in rows for block in row])
+        retire(xs)
+        blocks = iter(found)
+        whole = unflatten(chosen.structure, [chosen.out([next(blocks) for _ in xs]) for _ in xs])
+        return (whole, chosen.result_tree(aux, free)) if has_aux else whole
 
     return hessian_of

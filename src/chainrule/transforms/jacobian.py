@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.derive.batch import batch
 from chainrule.derive.entries import units, whole
+from chainrule.derive.tape import Kind, repeated
 from chainrule.errors import ArgumentError, TracedValueError, at, user_line
 from chainrule.graph.budget import Limited, bytes_of
 from chainrule.graph.node import Spec, Variable
@@ -27,7 +28,7 @@ from chainrule.transforms.arguments import (
     retire,
     with_aux,
 )
-from chainrule.transforms.walks import is_free, pull, push, separate
+from chainrule.transforms.walks import is_free, may_be_free, pull, push, separate
 
 MODES = ("auto", "forward", "reverse")
 
@@ -84,15 +85,42 @@ def evaluated(
     xs = chosen.fresh()
     out, aux = with_aux(name, chosen.call(f, xs), has_aux)
     ys, structure = results_of(name, out, chosen.cls)
-    free = is_free(ys, xs)
     if mode == "auto":
         forward = sum(x._value.size for x in xs) <= sum(y._value.size for y in ys)
         mode = "forward" if forward else "reverse"
-    rows = (by_column if mode == "forward" else by_row)(ys, xs, chosen.cls, free)
+    found, free = compiled_blocks(BY_COLUMN if mode == "forward" else BY_ROW, ys, xs), True
+    if found is None:
+        free = is_free(ys, xs)
+        rows = (by_column if mode == "forward" else by_row)(ys, xs, chosen.cls, free)
+        found = separate([block for row in rows for block in row])
     retire(xs)
-    blocks = iter(separate([block for row in rows for block in row]))
+    blocks = iter(found)
     whole = unflatten(structure, [chosen.out([next(blocks) for _ in xs]) for _ in ys])
     return (whole, chosen.result_tree(aux, free)) if has_aux else whole
+
+
+BY_ROW, BY_COLUMN = Kind("by row", 20), Kind("by column", 20)
+"""The two ways to a Jacobian, as walks that are compiled where they are repeated."""
+
+SEEDS = 128
+"""With at most so many unit vectors: of more, most products are with zeros; `Entries` skip them."""
+
+
+def compiled_blocks(
+    kind: Kind, ys: Sequence[Any], xs: Sequence[Any], cts: Sequence[Any] | None = None
+) -> list[Any] | None:
+    """Blocks for each result by each variable by machine code, if this walk has any."""
+    seeds = ys if kind is BY_ROW else xs
+    if not may_be_free(ys, xs) or sum(s._value.size for s in seeds) > SEEDS:
+        return None
+    if any(y._node is None or y._value.dtype.kind != "f" for y in ys):
+        return None
+    roots = [
+        (y._node, Spec(y._value) if cts is None else ct)
+        for y, ct in zip(ys, cts or ys, strict=True)
+    ]
+    answer = repeated(kind, roots, [x._node for x in xs], [])
+    return None if answer is None else list(answer[1])
 
 
 def by_row(
@@ -126,20 +154,30 @@ def by_column(
     ys: Sequence[Any], xs: Sequence[Any], cls: type[Variable], free: bool
 ) -> list[list[Any]]:
     """The same blocks, as tangents of unit vectors."""
-    columns = []
-    for i, x in enumerate(xs):
 
-        def pushed(tangent: Any, i: int = i) -> list[Any]:
-            return push(ys, xs, [tangent if k == i else None for k in range(len(xs))], cls, free)[0]
+    def pushed(tangent: Any, i: int) -> list[Any]:
+        return push(ys, xs, [tangent if k == i else None for k in range(len(xs))], cls, free)[0]
 
-        found = _batched(pushed, x._value, [y._value for y in ys], cls)
-        columns.append(
+    return columns(pushed, [y._value for y in ys], [x._value for x in xs], cls)
+
+
+def columns(
+    pushed: Callable[[Any, int], Sequence[Any]],
+    outs: Sequence[Any],
+    spaces: Sequence[Any],
+    cls: type[Variable],
+) -> list[list[Any]]:
+    """Blocks of the Jacobian of a linear map, given by what it makes of a tangent of variable i."""
+    found = []
+    for i, space in enumerate(spaces):
+        tangents = _batched(lambda tangent, i=i: pushed(tangent, i), space, outs, cls)
+        found.append(
             [
-                _shaped(_last(t), y._value.shape, x._value.shape)
-                for t, y in zip(found, ys, strict=True)
+                _shaped(_last(t), out.shape, space.shape)
+                for t, out in zip(tangents, outs, strict=True)
             ]
         )
-    return [list(row) for row in zip(*columns, strict=True)]
+    return [list(row) for row in zip(*found, strict=True)]
 
 
 def _batched(

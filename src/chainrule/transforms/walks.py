@@ -19,11 +19,22 @@ from chainrule.derive import scan_back as scan_back
 from chainrule.derive import while_back as while_back
 from chainrule.derive.forward import between, forward
 from chainrule.derive.reverse import reverse
+from chainrule.derive.tape import compilers
 from chainrule.graph.node import Leaf, Node, Variable
 from chainrule.graph.switch import Record
 from chainrule.graph.writes import owner
 from chainrule.ops.recording import is_traced, wrapped
 from chainrule.transforms.backward import own
+
+
+def _compile(*walk: Any) -> Any:
+    """Compile a walk that is met again and again (`derive.tape`)."""
+    from chainrule.transforms.compiling import compile_plan  # loaded when first needed
+
+    return compile_plan(*walk)
+
+
+compilers.append(_compile)
 
 Derivatives = tuple[list[Any], bool]
 """One for each variable or result, a Tensor where recorded, else a plain array, None for zero; and
@@ -33,7 +44,7 @@ whether results and derivatives are free.
 
 def is_free(results: Sequence[Any], variables: Sequence[Any]) -> bool:
     """Whether results depend on the fresh variables only."""
-    if not _may_be_free(results, variables):
+    if not may_be_free(results, variables):
         return False
     outside: list[Node] = []
     live = [y._node for y in results if y._node is not None]
@@ -41,7 +52,7 @@ def is_free(results: Sequence[Any], variables: Sequence[Any]) -> bool:
     return not outside
 
 
-def _may_be_free(results: Sequence[Any], variables: Sequence[Any]) -> bool:
+def may_be_free(results: Sequence[Any], variables: Sequence[Any]) -> bool:
     """The same at first sight. What is not a leaf of its own stands for something outside."""
     return all(type(x._node) is Leaf for x in variables) and not any(map(is_traced, results))
 
@@ -61,7 +72,7 @@ def pull(
     roots: list[tuple[Node, Any]] = [(n, ct) for n, ct in pairs if n is not None]
     wanted = [x._node for x in variables]
     if free is None:
-        if _may_be_free(results, variables) and not any(isinstance(c, Variable) for _, c in roots):
+        if may_be_free(results, variables) and not any(isinstance(c, Variable) for _, c in roots):
             outside: list[Node] = []
             found = reverse(roots, wanted, None, True, outside)
             if not outside:

@@ -1,0 +1,203 @@
+"""Walks that programs repeat, compiled: what `derive.tape` calls once it met a tape often enough.
+
+The nodes of the tape are copied as ones whose kept values are traced; the walk over the copies is a
+graph, and is compiled as any other. Programs that never repeat a tape never come here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.derive import tape as tapes
+from chainrule.derive.forward import forward
+from chainrule.derive.reverse import in_full, reverse
+from chainrule.derive.tape import REVERSE, Kind, Plan, Roots, Tape
+from chainrule.errors import ChainruleError
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, next_order
+from chainrule.ops.recording import SCALARS, standard_class, wrapped
+from chainrule.record.trace import trace
+from chainrule.transforms.hessian import TWICE
+from chainrule.transforms.jacobian import BY_COLUMN, BY_ROW, by_column, by_row, columns
+
+Copies = dict[Node, Node]
+
+_lock = threading.Lock()
+
+
+def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
+    """The walk as machine code, on the values that `takes` of the plan names; None if it has none.
+
+    A rule that looks at numbers, or an operation that only NumPy computes, leaves a walk as it is.
+    """
+    from chainrule.codegen.engine import available
+    from chainrule.codegen.options import Options
+    from chainrule.run.choose import runnable
+
+    if not available():
+        tapes.compilers.clear()
+        return None
+    slots = list(_slots(tape))
+    if any(isinstance(v, (tuple, list)) for _, _, v in slots):
+        return None
+    with _lock:
+        try:
+            graph = _traced(kind, tape, roots, slots)
+            if any(node.op.name == "deferred" for node in graph.nodes):
+                return None
+            used = _used(graph)
+            inputs = [graph.inputs[i] for i in used]
+            run = runnable(Graph(inputs, graph.outputs, graph.cls), Options())
+        except ChainruleError:
+            return None
+    if run.program.callbacks:
+        return None
+    steps = dict(zip(tape.nodes, plan.steps, strict=True))
+    for i in used:
+        if i < len(slots):
+            steps[slots[i][0]].takes.append(slots[i][1])
+        else:
+            plan.takes.append(i - len(slots))
+    return run.call
+
+
+def _slots(tape: Tape) -> Iterator[tuple[Node, int, Any]]:
+    """Node, place and value of all that the nodes of a tape kept, numbers of Python's aside."""
+    for node in tape.nodes:
+        if node.op is not None:
+            for k, v in enumerate(node.saved or ()):
+                if isinstance(v, (np.ndarray, np.generic, tuple, list)):
+                    yield node, k, v
+
+
+def _traced(kind: Kind, tape: Tape, roots: Roots, slots: Sequence[tuple[Node, int, Any]]) -> Graph:
+    """The graph of a walk, as a function of the kept values and the cotangents."""
+    cls = standard_class()
+    nodes, cts = [n for n, _ in roots], [ct for _, ct in roots]
+    walk = _WALKS[kind]
+
+    def function(*parameters: Any) -> list[Any]:
+        kept = {(node, k): p for (node, k, _), p in zip(slots, parameters, strict=False)}
+        given = [
+            wrapped(cls, ct, None) if type(ct) in SCALARS and ct == 1 else p
+            for ct, p in zip(cts, parameters[len(slots) :], strict=True)
+        ]
+        return walk(tape, _copied(tape, kept), nodes, given)
+
+    return trace(
+        function, [Spec(v) for v in (*(v for _, _, v in slots), *cts)], cls, "a repeated walk"
+    )
+
+
+def _copied(tape: Tape, kept: dict[tuple[Node, int], Any]) -> Copies:
+    """The tape's nodes as ones that kept traced values."""
+    copies: Copies = {}
+    for node in tape.nodes:
+        if isinstance(node, Leaf):
+            leaf = Leaf(node.spec)
+            leaf.frozen = node.frozen
+            copies[node] = leaf
+    for node in sorted(tape.nodes, key=lambda n: n.order):
+        if node.op is None:
+            continue
+        copy = Node()
+        copy.op, copy.params, copy.order = node.op, node.params, next_order()
+        copy.saved = tuple(kept.get((node, k), v) for k, v in enumerate(node.saved or ()))
+        copy.inputs = tuple(None if n is None else copies[n] for n in node.inputs)
+        copies[node] = copy
+    return copies
+
+
+def _used(graph: Graph) -> list[int]:
+    """Which inputs the graph reads."""
+    read = {n for node in graph.nodes for n in node.inputs}
+    read.update(out._node for out in graph.outputs)
+    return [i for i, n in enumerate(graph.inputs) if n in read]
+
+
+# --- the walks, over copies of the tape ----------------------------------------------------------
+
+
+def _leaves(tape: Tape) -> list[Leaf]:
+    """Those by which a derivative is wanted, in the order of the tape."""
+    return [n for n in tape.nodes if isinstance(n, Leaf) and not n.frozen]
+
+
+def _backwards(tape: Tape, copies: Copies, roots: Sequence[Node], cts: Sequence[Any]) -> list[Any]:
+    """Cotangents of the leaves."""
+    found = reverse([(copies[n], ct) for n, ct in zip(roots, cts, strict=True)], None, None, True)
+    return [in_full(found[copies[n]], copies[n]) for n in _leaves(tape)]
+
+
+def _by_row(tape: Tape, copies: Copies, roots: Sequence[Node], like: Any) -> list[Any]:
+    """Blocks of the Jacobian of each root by each variable, backwards."""
+    return _flat(
+        by_row(_results(copies, roots, like), _variables(tape, copies), standard_class(), True)
+    )
+
+
+def _by_column(tape: Tape, copies: Copies, roots: Sequence[Node], like: Any) -> list[Any]:
+    """The same, forwards."""
+    ys, xs = _results(copies, roots, like), _variables(tape, copies)
+    return _flat(by_column(ys, xs, standard_class(), True))
+
+
+def _twice(tape: Tape, copies: Copies, roots: Sequence[Node], cts: Sequence[Any]) -> list[Any]:
+    """Blocks of the Hessian, forwards over backwards: tangents of what the nodes kept go through
+    the walk backwards, which was recorded as a function of it.
+    """
+    cls = standard_class()
+    by_leaf = dict(zip(_leaves(tape), _backwards(tape, copies, roots, cts), strict=True))
+    xs = _variables(tape, copies)
+    places = sorted(by_leaf, key=lambda n: _place(tape, n))
+    gradients = [by_leaf[n] for n in places]
+    live = [g._node for g in gradients if isinstance(g, Variable) and g._node is not None]
+    ops = [copies[n] for n in tape.nodes if n.op is not None]
+
+    def pushed(tangent: Any, i: int) -> list[Any]:
+        start: dict[Any, Any] = {xs[i]._node: tangent}
+        moving = start.copy()
+        moving.update(zip(ops, forward(ops, start, cls), strict=True))
+        known: dict[Any, Any] = {}
+        for node in ops:
+            for v, source in zip(node.saved or (), (node, *node.inputs), strict=True):
+                if isinstance(v, Variable) and moving.get(source) is not None:
+                    known[v._node] = moving[source]
+        found: dict[Any, Any] = dict(
+            zip(live, forward(live, known, cls, recorded=True), strict=True)
+        )
+        return [found.get(g._node) if isinstance(g, Variable) else None for g in gradients]
+
+    outs = [g._value if isinstance(g, Variable) else g for g in gradients]
+    return _flat(columns(pushed, outs, [x._value for x in xs], cls))
+
+
+_WALKS = {REVERSE: _backwards, BY_ROW: _by_row, BY_COLUMN: _by_column, TWICE: _twice}
+
+
+def _place(tape: Tape, leaf: Node) -> int:
+    """Where a leaf stands among the variables."""
+    return tape.steps[tape.nodes.index(leaf)].place
+
+
+def _variables(tape: Tape, copies: Copies) -> list[Any]:
+    """The variables, in the order they were asked for."""
+    leaves = sorted(_leaves(tape), key=lambda n: _place(tape, n))
+    return [
+        wrapped(standard_class(), Abstract(n.spec.shape, n.spec.dtype), copies[n]) for n in leaves
+    ]
+
+
+def _results(copies: Copies, roots: Sequence[Node], specs: Sequence[Any]) -> list[Any]:
+    """The results that the tape was read from."""
+    cls = standard_class()
+    pairs = zip(roots, specs, strict=True)
+    return [wrapped(cls, Abstract(s.shape, s.dtype), copies[n]) for n, s in pairs]
+
+
+def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return [block for row in rows for block in row]
