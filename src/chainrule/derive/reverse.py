@@ -250,6 +250,13 @@ def in_full(ct: Any, node: Node) -> Any:
     """A cotangent as an array of the result's shape, where a scalar stood for a constant one."""
     if type(ct) not in SCALARS:
         return ct
+    shape = shape_of(node)
+    return everywhere(ct, shape) if shape else ct
+
+
+def shape_of(node: Node) -> tuple[int, ...]:
+    """The shape of a node's result."""
+    shape: tuple[int, ...]
     if isinstance(node, Leaf):
         shape = node.spec.shape
     else:
@@ -258,7 +265,7 @@ def in_full(ct: Any, node: Node) -> Any:
             shape = saved[0].shape
         else:
             shape = np.broadcast_shapes(*[np.shape(x) for x in saved[1:]])
-    return everywhere(ct, shape) if shape else ct
+    return shape
 
 
 def _has_nan(g: Any) -> bool:

@@ -338,10 +338,10 @@ def _number(node: Node, numbers: dict[Node, int], nodes: list[Node]) -> int:
 
 def _describe(value: Any, described: list[Any]) -> bool:
     """Say of a constant all that a walk depends on but the numbers in it; of a Python number and
-    of a cotangent of 1, which are compiled in, itself.
+    of a cotangent of 1, which are compiled in, itself. Machine code takes no arrays of no axes.
     """
     kind: Any = type(value)
-    if kind is ndarray or kind is Spec:
+    if (kind is ndarray and value.ndim) or kind is Spec:
         described.append((kind, value.shape, value.dtype))
     elif kind in _NUMBERS or (kind in SCALARS and value == 1):
         described.append((kind, value))
@@ -385,6 +385,8 @@ def _freeze(value: Any, key: list[Any]) -> bool:
 
 def walked(roots: Roots, wanted: Sequence[Node] | None, keep: bool) -> dict[Node, Any] | None:
     """The walk backwards by machine code: cotangents of the leaves, or None."""
+    if not roots:
+        return None
     nodes: list[Node] = []
     answer = repeated(REVERSE, roots, wanted, nodes)
     if answer is None:

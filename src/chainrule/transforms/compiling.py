@@ -14,16 +14,18 @@ import numpy as np
 
 from chainrule.derive import tape as tapes
 from chainrule.derive.forward import forward
-from chainrule.derive.reverse import in_full, reverse
-from chainrule.derive.tape import REVERSE, Kind, Plan, Roots, Tape
+from chainrule.derive.reverse import in_full, reverse, shape_of
+from chainrule.derive.tape import FROZEN, REVERSE, Kind, Plan, Roots, Tape
 from chainrule.errors import ChainruleError
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, next_order
+from chainrule.ops.movement import broadcast_to
 from chainrule.ops.recording import SCALARS, standard_class, wrapped
 from chainrule.record.trace import trace
 from chainrule.transforms.hessian import TWICE
 from chainrule.transforms.jacobian import BY_COLUMN, BY_ROW, by_column, by_row, columns
 
+ndarray = np.ndarray
 Copies = dict[Node, Node]
 
 _lock = threading.Lock()
@@ -42,7 +44,9 @@ def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
         tapes.compilers.clear()
         return None
     slots = list(_slots(tape))
-    if any(isinstance(v, (tuple, list)) for _, _, v in slots):
+    if any(
+        isinstance(v, (tuple, list)) or (type(v) is ndarray and not v.ndim) for _, _, v in slots
+    ):
         return None
     with _lock:
         try:
@@ -70,7 +74,7 @@ def _slots(tape: Tape) -> Iterator[tuple[Node, int, Any]]:
     for node in tape.nodes:
         if node.op is not None:
             for k, v in enumerate(node.saved or ()):
-                if isinstance(v, (np.ndarray, np.generic, tuple, list)):
+                if isinstance(v, (ndarray, np.generic, tuple, list)):
                     yield node, k, v
 
 
@@ -124,12 +128,17 @@ def _used(graph: Graph) -> list[int]:
 
 def _leaves(tape: Tape) -> list[Leaf]:
     """Those by which a derivative is wanted, in the order of the tape."""
-    return [n for n in tape.nodes if isinstance(n, Leaf) and not n.frozen]
+    steps = zip(tape.nodes, tape.steps, strict=True)
+    return [n for n, step in steps if isinstance(n, Leaf) and step.place != FROZEN]
 
 
 def _backwards(tape: Tape, copies: Copies, roots: Sequence[Node], cts: Sequence[Any]) -> list[Any]:
     """Cotangents of the leaves."""
-    found = reverse([(copies[n], ct) for n, ct in zip(roots, cts, strict=True)], None, None, True)
+    pairs = []
+    for n, ct in zip(roots, cts, strict=True):
+        shape = shape_of(copies[n])  # a scalar may stand for a constant array
+        pairs.append((copies[n], ct if ct.shape == shape else broadcast_to(ct, shape)))
+    found = reverse(pairs, None, None, True)
     return [in_full(found[copies[n]], copies[n]) for n in _leaves(tape)]
 
 
