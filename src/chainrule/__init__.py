@@ -408,6 +408,10 @@ from chainrule.transforms.check_grad import (
 from chainrule.transforms.checkpoint import (
     checkpoint,
 )
+from chainrule.transforms.compiling import (
+    get_compile_walks,
+    set_compile_walks,
+)
 from chainrule.transforms.custom import (
     custom_jvp,
     custom_vjp,
@@ -483,7 +487,7 @@ __all__ = [
     "flatten",
     "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor", "floor_divide",
     "fmax", "fmin", "fmod", "fori_loop", "frexp", "from_dlpack", "full", "full_like", "gcd",
-    "geomspace", "get_cache_dir", "get_default_dtype", "get_num_threads", "grad", "gradient",
+    "geomspace", "get_cache_dir", "get_compile_walks", "get_default_dtype", "get_num_threads", "grad", "gradient",
     "greater", "greater_equal", "hadamard", "hadamard_div", "heaviside", "hessian", "histogram",
     "histogram_bin_edges", "hsplit",
     "hstack", "hvp", "hypot", "identity", "iinfo", "imag", "implicit", "inf", "inner", "insert",
@@ -503,7 +507,7 @@ __all__ = [
     "pow", "power", "prod", "ptp", "put_along_axis", "quantile", "rad2deg", "radians", "random",
     "ravel", "real", "real_if_close", "reciprocal", "remainder", "repeat", "reshape", "resize",
     "result_type", "rint", "roll", "rollaxis", "roots", "rot90", "round", "scan", "scatter_add",
-    "searchsorted", "select", "set_cache_dir", "set_default_dtype", "set_grad_enabled",
+    "searchsorted", "select", "set_cache_dir", "set_compile_walks", "set_default_dtype", "set_grad_enabled",
     "set_num_threads", "set_printoptions",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort",
     "sort_complex", "spacing", "special", "split", "sqrt", "square", "squeeze", "stack", "std",

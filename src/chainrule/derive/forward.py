@@ -217,7 +217,9 @@ def _push_transposed(
         for g, t in zip(pulled, tangents, strict=True)
         if t is not None and isinstance(g, Variable) and g._node is not None
     ]
-    found = reverse(roots, [s._node for s in seeds], wrap=cls if recorded else None, keep=True)
+    traced = any(isinstance(v, Variable) for v in saved)  # of a walk that is being compiled
+    wrap = cls if recorded or traced else None
+    found = reverse(roots, [s._node for s in seeds], wrap=wrap, keep=True)
     out = [found.get(s._node) for s in seeds]
     out = [zeros_like(r) if t is None else t for t, r in zip(out, seeds, strict=True)]
     return tuple(out) if several else out[0]

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.graph import writes
-from chainrule.graph.node import Leaf, Node, Spec, hooked
+from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked
 from chainrule.ops.recording import SCALARS
 from chainrule.ops.table import SELECT
 
@@ -106,7 +106,7 @@ Roots = Sequence[tuple[Node, Any]]
 REVERSE: Final = Kind("reverse", 1)
 
 compilers: Final[list[Callable[[Kind, Plan, Tape, Any], Any]]] = []
-"""What compiles a walk, if there is anything: `transforms.compiling` sets it."""
+"""What compiles a walk; empty where none is to be compiled. `transforms.compiling` sets it."""
 
 turns: Final[list[int]] = [0]
 
@@ -118,7 +118,7 @@ def repeated(kind: Kind, roots: Roots, wanted: Sequence[Node] | None, nodes: lis
     the nodes of the tape, as the plan's steps have them.
     """
     row: Any = roots[0][0].op
-    if hooked or row is None:
+    if hooked or row is None or not compilers:
         return None
     known = kind.compiled.get(row)
     if known is not None:
@@ -130,7 +130,7 @@ def repeated(kind: Kind, roots: Roots, wanted: Sequence[Node] | None, nodes: lis
                 return plan, plan.call(*arguments)
             nodes.clear()
     turns[0] += 1
-    if turns[0] % EVERY[0] == 0 and compilers:
+    if turns[0] % EVERY[0] == 0:
         _count(kind, roots, wanted)
     return None
 
@@ -138,7 +138,7 @@ def repeated(kind: Kind, roots: Roots, wanted: Sequence[Node] | None, nodes: lis
 def _count(kind: Kind, roots: Roots, wanted: Sequence[Node] | None) -> None:
     """Note that a tape was met; compile the walk over it where that was often enough."""
     tape = read([r[0] for r in roots], wanted)
-    if tape is None:
+    if tape is None or not (kind is REVERSE or _is_whole(tape, wanted)):
         return
     key = tape.key
     described: list[Any] = []
@@ -168,6 +168,15 @@ def _count(kind: Kind, roots: Roots, wanted: Sequence[Node] | None) -> None:
     if plan.call is not None:
         plan.state = COMPILED
         kind.compiled.setdefault(roots[0][0].op, []).insert(0, plan)
+
+
+def _is_whole(tape: Tape, wanted: Sequence[Node] | None) -> bool:
+    """Whether the tape ends in all wanted variables: where it does not, there are blocks of zeros."""
+    found = 0
+    for step in tape.steps:
+        if step.place >= 0:
+            found += 1
+    return wanted is None or found == len(wanted)
 
 
 def _matches(  # noqa: C901 - one pass with few calls, as it is paid at every walk
@@ -225,7 +234,11 @@ def _matches(  # noqa: C901 - one pass with few calls, as it is paid at every wa
                 nodes.append(n)
             elif nodes[k] is not n:
                 return False
-        arguments.extend([saved[k] for k in step.takes])
+        for k in step.takes:
+            value = saved[k]
+            if isinstance(value, Variable):
+                return False
+            arguments.append(value)
     arguments.extend([roots[k][1] for k in plan.takes])
     return True
 
@@ -235,7 +248,7 @@ def _is_leaf(node: Node, step: Step, wanted: Sequence[Node] | None) -> bool:
         return False
     place = step.place
     if place >= 0:
-        if wanted is None or wanted[place] is not node:
+        if wanted is None or place >= len(wanted) or wanted[place] is not node:
             return False
     elif node.frozen != (place == FROZEN) or (place == NOWHERE and wanted is not None):
         return False
@@ -282,8 +295,8 @@ def _same(a: Any, b: Any) -> bool:
 def read(roots: Sequence[Node], wanted: Sequence[Node] | None) -> Tape | None:
     """The tape from some nodes back; None where it is not one to compile.
 
-    That is: a long one, one with values that are gone, changed in place or unusual, and one that
-    ends in other variables than the wanted ones.
+    That is: a long one, one with values that are gone, changed in place, traced or unusual, and one
+    that ends in other variables than the wanted ones.
     """
     tape = Tape()
     nodes, key = tape.nodes, tape.key
@@ -311,6 +324,9 @@ def read(roots: Sequence[Node], wanted: Sequence[Node] | None) -> Tape | None:
         saved = node.saved
         if node.op is None or saved is None or node.order < writes.newest or node in places:
             return None
+        for v in saved:
+            if isinstance(v, Variable):
+                return None
         key.append(node.op)
         step.params = node.params
         if not _freeze(node.params, key):

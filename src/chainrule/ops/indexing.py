@@ -340,6 +340,8 @@ def _set_by_places(x: Any, value: Any, index: Index) -> Any:
         return None
     places = np.arange(x.size).reshape(x.shape)[index]
     writer = np.full(x.size, -1)
+    if not places.size:
+        return x
     writer[places.reshape(-1)] = np.arange(places.size)
     value = np.broadcast_to(value, places.shape).reshape(-1).astype(x.dtype)
     written = np.take(value, np.maximum(writer, 0))

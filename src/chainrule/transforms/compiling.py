@@ -16,7 +16,7 @@ from chainrule.derive import tape as tapes
 from chainrule.derive.forward import forward
 from chainrule.derive.reverse import in_full, reverse, shape_of
 from chainrule.derive.tape import FROZEN, REVERSE, Kind, Plan, Roots, Tape
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, next_order
 from chainrule.ops.movement import broadcast_to
@@ -28,7 +28,40 @@ from chainrule.transforms.jacobian import BY_COLUMN, BY_ROW, by_column, by_row, 
 ndarray = np.ndarray
 Copies = dict[Node, Node]
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+
+
+def set_compile_walks(enabled: bool) -> None:
+    """Let eager derivatives that a program repeats be compiled, as they are from the beginning.
+
+    A program that differentiates the same operations on arrays of the same shapes some thousand
+    times (a training loop, a solver) gets its gradients, Jacobians and Hessians from machine code
+    after a while: first that is made, on the way, in about the time that the repetitions took so
+    far. Sums may then be taken in another order, so that results differ in the last bits from
+    those before; give False where all repetitions must agree to the last bit. Without llvmlite
+    nothing is compiled.
+
+    Raises ArgumentError for anything but True and False.
+
+    >>> cr.set_compile_walks(False)
+    >>> cr.get_compile_walks()
+    False
+    >>> cr.set_compile_walks(True)
+    """
+    if not isinstance(enabled, bool):
+        raise ArgumentError(
+            f"set_compile_walks: takes True or False, not {enabled!r}" + at(user_line())
+        )
+    tapes.compilers[:] = [compile_plan] if enabled else []
+
+
+def get_compile_walks() -> bool:
+    """Whether eager derivatives that a program repeats are compiled; see `set_compile_walks`.
+
+    >>> cr.get_compile_walks()
+    True
+    """
+    return bool(tapes.compilers)
 
 
 def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
@@ -210,3 +243,6 @@ def _results(copies: Copies, roots: Sequence[Node], specs: Sequence[Any]) -> lis
 
 def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
     return [block for row in rows for block in row]
+
+
+set_compile_walks(True)

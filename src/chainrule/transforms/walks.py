@@ -19,22 +19,12 @@ from chainrule.derive import scan_back as scan_back
 from chainrule.derive import while_back as while_back
 from chainrule.derive.forward import between, forward
 from chainrule.derive.reverse import reverse
-from chainrule.derive.tape import compilers
 from chainrule.graph.node import Leaf, Node, Variable
 from chainrule.graph.switch import Record
 from chainrule.graph.writes import owner
 from chainrule.ops.recording import is_traced, wrapped
 from chainrule.transforms.backward import own
 
-
-def _compile(*walk: Any) -> Any:
-    """Compile a walk that is met again and again (`derive.tape`)."""
-    from chainrule.transforms.compiling import compile_plan  # loaded when first needed
-
-    return compile_plan(*walk)
-
-
-compilers.append(_compile)
 
 Derivatives = tuple[list[Any], bool]
 """One for each variable or result, a Tensor where recorded, else a plain array, None for zero; and
