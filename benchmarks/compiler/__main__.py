@@ -1,7 +1,8 @@
 """Compiled code beside its peers, in one run: `python -m benchmarks.compiler [name ...]`.
 
 Each case gives functions that do the same; they take turns, so that a busy moment of the machine
-hits all of them, and the figure of each is the median of its turns. One processor. Ratios are to
+hits all of them, and the figure of each is the median of its turns. A turn begins with a call that
+is not counted, as it finds in the caches what the others left there. One processor. Ratios are to
 chainrule's time (above 1: chainrule is faster). First calls are measured once, in this process.
 """
 
@@ -49,6 +50,7 @@ def measure(steps: dict[str, Callable[[], Any]]) -> dict[str, float]:
     gc.disable()
     for _ in range(TURNS):
         for name, step in steps.items():
+            step()
             start = perf_counter()
             for _ in range(counts[name]):
                 step()
