@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.transforms.arguments import Argnames, Argnums
+from chainrule.transforms.costs import Derivative, note
 from chainrule.transforms.grad import gradient_function
 from chainrule.transforms.jacobian import evaluated
 
@@ -36,4 +37,5 @@ def hessian(
             "hessian", gradient, args, kwargs, argnums, argnames, has_aux, mode="forward"
         )
 
+    note(hessian_of, Derivative("Hessian", f, "forward", has_aux))
     return hessian_of

@@ -21,6 +21,7 @@ from chainrule.ops.replay import replay
 from chainrule.record.trace import trace
 from chainrule.record.trees import LEAF, Structure, flatten, unflatten
 from chainrule.tensor import Tensor
+from chainrule.transforms.costs import comparison, noted
 from chainrule.transforms.quick import MISSED, quick
 
 CACHED: Final = 256
@@ -279,7 +280,14 @@ class Jitted:
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
         fixed, leaves, structure = self._leaves(args, kwargs)
-        return self._entry(fixed, leaves, structure, class_of_leaves(leaves) or Tensor)[0].run
+        run = self._entry(fixed, leaves, structure, class_of_leaves(leaves) or Tensor)[0].run
+        derivative = noted(self.function)
+        if derivative is not None and hasattr(run, "comparison"):
+            own = Jitted(derivative.function, self.static)
+            run.comparison = lambda: comparison(
+                derivative, run.program, own.lower(*args, **kwargs).program
+            )
+        return run
 
 
 STATIC: Final = "pass it as a static argument (`cr.jit(f, static=...)`)"
