@@ -129,3 +129,67 @@ def test_sums_that_overflow_without_their_factor(size: float, c: float) -> None:
     x = np.full(100, size)
     for ours, theirs in zip(cr.jit(sums)(x, c), sums(x, c), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def mixture(mean: Any, factor: Any) -> Any:
+    """Centered examples times triangles: means are broadcast before a product."""
+    z = np.einsum("kij,nkj->nki", factor, EXAMPLES[:, None, :] - mean)
+    return np.sum(np.log(np.sum(np.exp(-0.5 * np.sum(z * z, axis=-1)), axis=1)))
+
+
+def biases(shift: Any, weight: Any) -> Any:
+    """A shift of everything before a product, the examples in two axes."""
+    return np.sum(np.tanh((EXAMPLES.reshape(4, 10, 3) + shift) @ weight) ** 2)
+
+
+def sums_of_products(a: Any, b: Any) -> Any:
+    """Of rows, of columns, of both, of a batch as well, after movement, with signs."""
+    y = a @ b
+    return [
+        np.sum(a @ np.exp(b)),
+        np.sum(-(a @ (2 * b)), axis=-2),
+        np.sum(a @ np.sin(b), axis=(0, 2)),
+        np.sum((np.sin(a) @ b).transpose(2, 0, 1).reshape(8, 30), axis=1),
+        np.sum((np.cos(a) @ b).reshape(6, 40), axis=1),
+        np.sum(np.reshape(np.cos(a) @ np.cos(b), (6, 5, 1, 2, 4)), axis=(1, 4), keepdims=True),
+        np.sum(y, axis=1) + y[:, 0],
+    ]
+
+
+EXAMPLES = RNG.random((40, 3))
+
+
+def products(program: Any) -> list[tuple[int, ...]]:
+    """Rows, columns and length of the inner axis of a program's matrix products."""
+    from chainrule.codegen.loops import Product
+
+    return [s.sizes for s in program.program.steps if isinstance(s, Product)]
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (mixture, (RNG.random((7, 3)), RNG.random((7, 3, 3)))),
+        (biases, (RNG.random(3), RNG.random((3, 20)))),
+    ],
+)
+def test_derivatives_before_products_are_sums_of_one_row(function: Any, arguments: Any) -> None:
+    """Those by what is broadcast, and their derivatives."""
+    gradient = cr.grad(function, argnums=(0, 1))
+    tangents = tuple(np.cos(np.arange(x.size)).reshape(x.shape) for x in arguments)
+    for f in (gradient, lambda *x: cr.jvp(gradient, x, tangents)[1]):
+        for ours, theirs in zip(cr.jit(f)(*arguments), f(*arguments), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("special", [0.5, np.inf, np.nan, 1e308])
+def test_sums_come_before_products(special: float) -> None:
+    """Where they are finite; what overflows or is NaN is as it is written."""
+    a, b = RNG.random((3, 10, 20)), RNG.random((20, 8))
+    a[1, 2:4, 3], b[3] = special, 1e-8
+    compiled = cr.jit(sums_of_products)
+    for ours, theirs in zip(compiled(a, b), sums_of_products(a, b), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    whole = [s for s in products(compiled.lower(a, b)) if s == (10, 8, 20)]
+    assert len(whole) == 3  # where half of the rows are summed, or something else reads the product

@@ -384,3 +384,25 @@ def test_report_of_a_loop_shows_its_body() -> None:
     lines = f.lower(2.0).report().splitlines()
     assert any("scan of 1000 turns" in line for line in lines)
     assert any(line.startswith("    kernel") for line in lines)
+
+
+def test_calls_unlike_the_last_one() -> None:
+    """Other shapes, dtypes, types, strides, counts of arguments and names, in turn."""
+
+    def f(x: Any, y: Any = 2.0) -> Any:
+        return x * y + 1
+
+    compiled = cr.jit(f)
+    a = np.arange(6.0)
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((a, a), {}), ((a, 3.0), {}), ((3.0, a), {}), ((a,), {}), ((2.0, 3.0), {}),
+        ((np.float32(2), 3.0), {}), ((a.astype("f4"), a), {}), ((a.reshape(2, 3), 1.5), {}),
+        ((a[::2], a[1::2]), {}), ((a,), {"y": a}), ((np.array(2.0), a), {}), ((2, a), {}),
+        ((a.astype(">f8"), a), {}), ((cr.tensor(a), 2.0), {}), ((a > 2, a), {}),
+    ]  # fmt: skip
+    for _ in range(3):
+        for args, kwargs in [*calls, *calls[::-1], *[c for c in calls for _ in range(2)]]:
+            ours, theirs = compiled(*args, **kwargs), f(*args, **kwargs)
+            assert type(ours) is type(theirs) or type(theirs) is float
+            assert ours.dtype == np.asarray(theirs).dtype
+            np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))

@@ -235,3 +235,56 @@ def test_tiles_come_before_segments() -> None:
 
     compiled = check(residual, RNG.standard_normal(turns))
     assert sum(p.arena for p in compiled.program.programs()) < turns * n
+
+
+def test_an_array_is_filled_before_its_pieces_are_computed() -> None:
+    """Kernels that share rows are not run before a kernel that writes where they do."""
+
+    def rosenbrock(x: Any) -> Any:
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    for n in (5, 40, 100):
+        x = RNG.random(n)
+        hessian = cr.hessian(rosenbrock)
+        np.testing.assert_allclose(cr.jit(hessian)(x), hessian(x), rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (30, 6, 5), (7, 40), (40, 7)])
+@pytest.mark.parametrize("index", [np.s_[:], np.s_[:, 2:], np.s_[1:], np.s_[::-1], np.s_[:, ::2]])
+def test_constant_diagonals_are_computed(shape: Any, index: Any) -> None:
+    """Unit vectors and what comes of them, their rows and columns cut, and what is not diagonal."""
+    rows, columns = shape[0], int(np.prod(shape[1:]))
+    for offset in (0, 3, -2):
+        for on, off in ((1.0, 0.0), (2.5, -0.0), (np.nan, 1.0)):
+            plain = np.where(np.eye(rows, columns, offset) == 1, on, off).reshape(shape)
+            spoiled = plain.copy()
+            spoiled[(2,) * len(shape)] = 7.0
+            for c in (plain, spoiled):
+
+                def f(x: Any, c: Any = c) -> Any:
+                    return c[index] * x, x / (c[index] + 0.0)
+
+                x = RNG.random(plain[index].shape)
+                with np.errstate(all="ignore"):
+                    for ours, theirs in zip(cr.jit(f)(x), f(x), strict=True):
+                        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_unit_vectors_are_not_kept() -> None:
+    """The Jacobian of an elementwise function needs no constant as large as itself."""
+    x = RNG.random(200)
+    program = cr.jit(cr.jacobian(lambda x: x[1:] * np.sin(x[:-1]))).lower(x)
+    assert not program.program.constants
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i4", "b1"])
+def test_extremes_of_rows_of_every_length(dtype: str) -> None:
+    """What is left over of a row is taken together with elements that were seen already."""
+    for n in (*range(1, 70), 127, 131, 300):
+        x = (RNG.standard_normal((5, n)) * 9).astype(dtype)
+
+        def f(x: Any) -> Any:
+            return np.max(x, axis=1), np.min(x, axis=1), np.all(x < 0, axis=1), np.any(x > 15, 1)
+
+        for ours, theirs in zip(cr.jit(f)(x), f(x), strict=True):
+            np.testing.assert_array_equal(ours, theirs)

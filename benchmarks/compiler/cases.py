@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -12,30 +11,13 @@ import numpy as np
 import torch
 
 import chainrule as cr
+from benchmarks.compiler import peers
+from benchmarks.compiler.contestants import CASES, FUNCTION, Steps, case, ready, rng, value_of
+from benchmarks.compiler.peers import by_casadi, by_torch, in_c
 from benchmarks.compiler.routines import routines
+from benchmarks.compiler.small import SMALL
 
 torch.set_num_threads(1)
-
-Steps = dict[str, Callable[[], Any]]
-rng = np.random.default_rng(0)
-
-CASES: dict[str, Callable[[], Steps]] = {}
-
-
-def case(name: str) -> Callable[[Callable[[], Steps]], Callable[[], Steps]]:
-    """Enter a case under a name."""
-
-    def enter(function: Callable[[], Steps]) -> Callable[[], Steps]:
-        CASES[name] = function
-        return function
-
-    return enter
-
-
-def ready(function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
-    """A call of a JAX function that waits for its result."""
-    return lambda: jax.block_until_ready(function(*args))
-
 
 # --- scalars --------------------------------------------------------------------------------------
 
@@ -60,6 +42,7 @@ def two_variables() -> Steps:
         "chainrule": lambda: ours(1.0, 2.0),
         "jax": ready(theirs, 1.0, 2.0),
         "torch eager": eager,
+        FUNCTION: value_of(lambda x, y: f(x, y, cr.exp), 1.0, 2.0),
     }
 
 
@@ -91,7 +74,12 @@ def rosenbrock_gradient() -> Steps:
     x = rng.random(100)
     ours = cr.jit(cr.grad(lambda x: rosenbrock(x, cr.sum)))
     theirs = jax.jit(jax.grad(lambda x: rosenbrock(x, jnp.sum)))
-    return {"chainrule": lambda: ours(x), "jax": ready(theirs, jnp.asarray(x))}
+    return {
+        "chainrule": lambda: ours(x),
+        "jax": ready(theirs, jnp.asarray(x)),
+        **by_casadi(lambda x: rosenbrock(x, peers.casadi.sum1), x, peers.gradient),
+        FUNCTION: value_of(lambda x: rosenbrock(x, cr.sum), x),
+    }
 
 
 @case("dense Hessian of Rosenbrock, 100 variables")
@@ -100,7 +88,11 @@ def rosenbrock_hessian() -> Steps:
     x = rng.random(100)
     ours = cr.jit(cr.hessian(lambda x: rosenbrock(x, cr.sum)))
     theirs = jax.jit(jax.hessian(lambda x: rosenbrock(x, jnp.sum)))
-    return {"chainrule": lambda: ours(x), "jax": ready(theirs, jnp.asarray(x))}
+    return {
+        "chainrule": lambda: ours(x),
+        "jax": ready(theirs, jnp.asarray(x)),
+        **by_casadi(lambda x: rosenbrock(x, peers.casadi.sum1), x, peers.hessian),
+    }
 
 
 # --- arrays ---------------------------------------------------------------------------------------
@@ -120,11 +112,33 @@ def fused(n: int) -> Steps:
         "jax": ready(theirs, jnp.asarray(a), jnp.asarray(b)),
         "numpy": lambda: f(a, b, np.exp),
         "torch": lambda: f(ta, tb, torch.exp),
+        **by_torch(lambda a, b: f(a, b, torch.exp), ta, tb),
+        "numba": lambda: peers.fused(a, b),
+        "c": in_c("fused", [a, b], [(n,)], n),
     }
 
 
 for size in (10**3, 10**4, 10**5, 10**6, 10**7):
     CASES[f"fused elementwise, {size:,} elements"] = lambda n=size: fused(n)
+
+
+def fused_gradient() -> Steps:
+    """Of the sum of all elements, by both arrays."""
+    a, b = rng.random(100_000), rng.random(100_000)
+
+    def f(a: Any, b: Any, np: Any) -> Any:
+        return np.sum(3 * a * a + b + np.exp(a * b))
+
+    ours = cr.jit(cr.grad(lambda a, b: f(a, b, cr), argnums=(0, 1)))
+    theirs = jax.jit(jax.grad(lambda a, b: f(a, b, jnp), argnums=(0, 1)))
+    return {
+        "chainrule": lambda: ours(a, b),
+        "jax": ready(theirs, jnp.asarray(a), jnp.asarray(b)),
+        FUNCTION: value_of(lambda a, b: f(a, b, cr), a, b),
+    }
+
+
+CASES["gradient of a sum of fused elementwise, 100,000 elements"] = fused_gradient
 
 
 def reducing(n: int, m: int, name: str) -> Steps:
@@ -148,11 +162,39 @@ def reducing(n: int, m: int, name: str) -> Steps:
         "chainrule": lambda: ours(x),
         "jax": ready(theirs, jnp.asarray(x)),
         "torch": lambda: functions[2](tx),
+        **by_torch(functions[2], tx),
+        "numba": lambda: peers.ROWS[name](x),
+        "c": in_c(name, [x], [(n, m) if name == "softmax" else (n,)], n, m),
     }
+
+
+def reduction_gradient(name: str) -> Steps:
+    """The gradient of something of the rows' reductions in all elements."""
+    x, weights = rng.random((1000, 1000)), rng.random((1000, 1))
+    f = {
+        "sum": lambda x, np, special: np.sum(np.sum(x, axis=1) ** 2),
+        "logsumexp": lambda x, np, special: np.sum(special.logsumexp(x, axis=1) * weights[:, 0]),
+        "softmax": lambda x, np, special: np.sum(special.softmax(x, axis=1) ** 2 * weights),
+    }[name]
+    ours = cr.jit(cr.grad(lambda x: f(x, cr, cr.special)))
+    theirs = jax.jit(jax.grad(lambda x: f(x, jnp, JaxSpecial)))
+    return {
+        "chainrule": lambda: ours(x),
+        "jax": ready(theirs, jnp.asarray(x)),
+        FUNCTION: value_of(lambda x: f(x, cr, cr.special), x),
+    }
+
+
+class JaxSpecial:
+    """JAX's functions by SciPy's names."""
+
+    logsumexp = staticmethod(jax.scipy.special.logsumexp)
+    softmax = staticmethod(jax.nn.softmax)
 
 
 for kind in ("sum", "logsumexp", "softmax"):
     CASES[f"{kind} of the rows, 1000 x 1000"] = lambda k=kind: reducing(1000, 1000, k)
+    CASES[f"gradient by {kind} of the rows, 1000 x 1000"] = lambda k=kind: reduction_gradient(k)
 
 
 # --- layers ---------------------------------------------------------------------------------------
@@ -184,6 +226,7 @@ def layers(sizes: list[int], batch: int, dtype: Any) -> Steps:
         "chainrule": lambda: ours(weights, x, labels),
         "jax": ready(theirs, jw, jnp.asarray(x), jnp.asarray(labels)),
         "torch": lambda: torch.autograd.grad(loss(tw, tx, ty, torch.tanh, torch.sum), flat),
+        FUNCTION: value_of(lambda w, x, y: loss(w, x, y, cr.tanh, cr.sum), weights, x, labels),
     }
 
 
@@ -199,7 +242,7 @@ def mixture() -> Steps:
     alpha, mu = rng.standard_normal(k), rng.standard_normal((k, d))
     factor = np.tril(rng.standard_normal((k, d, d)) * 0.1, -1) + np.eye(d)
 
-    def f(alpha: Any, mu: Any, factor: Any, xp: Any, lse: Any) -> Any:
+    def f(alpha: Any, mu: Any, factor: Any, xp: Any, lse: Any, x: Any = x) -> Any:
         centered = x[:, None, :] - mu
         z = xp.einsum("kij,nkj->nki", factor, centered)
         logs = alpha + xp.log(xp.diagonal(factor, 0, 1, 2) ** 2).sum(1) / 2
@@ -213,59 +256,19 @@ def mixture() -> Steps:
             lambda a, m, q: f(a, m, q, jnp, jax.scipy.special.logsumexp), argnums=(0, 1, 2)
         )
     )
+    tensors = [torch.tensor(v, requires_grad=True) for v in (alpha, mu, factor)]
+    tx = torch.from_numpy(x)
+
+    def by_autograd() -> Any:
+        y = f(*tensors, torch, lambda v, axis: torch.logsumexp(v, dim=axis), tx)
+        return y, torch.autograd.grad(y, tensors)
+
     return {
         "chainrule": lambda: ours(alpha, mu, factor),
         "jax": ready(theirs, jnp.asarray(alpha), jnp.asarray(mu), jnp.asarray(factor)),
+        "torch": by_autograd,
+        FUNCTION: value_of(lambda a, m, q: f(a, m, q, cr, cr.special.logsumexp), alpha, mu, factor),
     }
-
-
-# --- small arrays ---------------------------------------------------------------------------------
-
-
-def project(cam: Any, point: Any, xp: Any) -> Any:
-    """Pixel of a point: rotation vector, translation, focal length, distortion, center."""
-    r, t, f, k1, k2, center = cam[:3], cam[3:6], cam[6], cam[7], cam[8], cam[9:11]
-    angle = xp.sqrt(xp.sum(r * r))
-    w = r / angle
-    c, s = xp.cos(angle), xp.sin(angle)
-    y = point * c + xp.cross(w, point) * s + w * (xp.sum(w * point) * (1 - c)) + t
-    p = y[:2] / y[2]
-    n = xp.sum(p * p)
-    return p * (f * (1 + k1 * n + k2 * n * n)) + center
-
-
-def cameras() -> Any:
-    """Parameters of cameras, points, and who sees which: 100,000 observations."""
-    cams = rng.standard_normal((100, 11)) * 0.3
-    cams[:, 6] += 500
-    cams[:, 5] += 5
-    n = 100_000
-    return (
-        cams,
-        rng.standard_normal((20_000, 3)),
-        rng.integers(0, 100, n),
-        rng.integers(0, 20_000, n),
-    )
-
-
-@case("reprojection of 100,000 observations")
-def reprojection() -> Steps:
-    """Residuals: NumPy-sized code, and vmap."""
-    data = cameras()
-    ours = cr.jit(lambda c, p, i, j: cr.vmap(lambda a, b: project(a, b, cr))(c[i], p[j]))
-    theirs = jax.jit(lambda c, p, i, j: jax.vmap(lambda a, b: project(a, b, jnp))(c[i], p[j]))
-    return {"chainrule": lambda: ours(*data), "jax": ready(theirs, *map(jnp.asarray, data))}
-
-
-@case("Jacobian blocks of 100,000 observations")
-def reprojection_jacobian() -> Steps:
-    """The 2 x 11 and 2 x 3 blocks of each observation, by reverse mode."""
-    data = cameras()
-    ours = cr.jacobian(lambda a, b: project(a, b, cr), argnums=(0, 1))
-    theirs = jax.jacrev(lambda a, b: project(a, b, jnp), argnums=(0, 1))
-    compiled = cr.jit(lambda c, p, i, j: cr.vmap(ours)(c[i], p[j]))
-    other = jax.jit(lambda c, p, i, j: jax.vmap(theirs)(c[i], p[j]))
-    return {"chainrule": lambda: compiled(*data), "jax": ready(other, *map(jnp.asarray, data))}
 
 
 # --- memory ---------------------------------------------------------------------------------------
@@ -280,7 +283,11 @@ def nearest() -> Steps:
         return np.sum(np.sqrt(np.min(np.sum((points[:, None, :] - x) ** 2, axis=-1), axis=1)))
 
     ours, theirs = cr.jit(cr.grad(lambda x: f(x, np))), jax.jit(jax.grad(lambda x: f(x, jnp)))
-    return {"chainrule": lambda: ours(others), "jax": ready(theirs, others)}
+    return {
+        "chainrule": lambda: ours(others),
+        "jax": ready(theirs, others),
+        FUNCTION: value_of(lambda x: f(x, np), others),
+    }
 
 
 @case("gradient through 60 turns of Clenshaw's recurrence, 20000 places")
@@ -304,7 +311,11 @@ def clenshaw() -> Steps:
         return jnp.sum((b1 - t * b2 - jnp.abs(t)) ** 2)
 
     ours, theirs = cr.jit(cr.grad(f)), jax.jit(jax.grad(g))
-    return {"chainrule": lambda: ours(coefficients), "jax": ready(theirs, coefficients)}
+    return {
+        "chainrule": lambda: ours(coefficients),
+        "jax": ready(theirs, coefficients),
+        FUNCTION: value_of(f, coefficients),
+    }
 
 
 @case("matrix and its transpose in one vector, 500 by 400")
@@ -330,7 +341,12 @@ def normalized() -> Steps:
         return np.sum(e * e) / np.sum(e) ** 2
 
     ours, theirs = cr.jit(cr.grad(lambda x: f(x, np))), jax.jit(jax.grad(lambda x: f(x, jnp)))
-    return {"chainrule": lambda: ours(x), "jax": ready(theirs, x)}
+    return {
+        "chainrule": lambda: ours(x),
+        "jax": ready(theirs, x),
+        FUNCTION: value_of(lambda x: f(x, np), x),
+    }
 
 
+CASES.update(SMALL)
 CASES.update(routines(rng))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from chainrule.codegen.engine import host
 from chainrule.codegen.vectormath import FORMULAS
 from chainrule.codegen.vectormath.kernel import Kernel, compiled
 
@@ -73,7 +74,9 @@ def main() -> None:
     """Print a table for each precision."""
     names = sys.argv[1:] or list(FORMULAS)
     for bits in (64, 32):
-        widths = [compiled(names, bits, width // bits, width=width)[0] for width in (256, 512)]
+        widths = [
+            compiled(names, bits, w // bits, width=w, avx512=host().avx512)[0] for w in (256, 512)
+        ]
         scalars, _ = compiled(names, bits, 1)
         least = milliseconds("sqrt", bits)
         columns = "".join(f"{c:>8}" for c in ("256", "512", "scalar", "NumPy", "ratio", "ms"))

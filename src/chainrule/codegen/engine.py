@@ -39,6 +39,11 @@ class Target:
     fma: bool
     """Whether it multiplies and adds in one instruction."""
 
+    @property
+    def avx512(self) -> bool:
+        """Whether it has AVX-512: no other vectors are as wide."""
+        return self.vector_bytes == 64
+
 
 @functools.lru_cache(maxsize=1)
 def _setup() -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -47,6 +48,12 @@ def lower(values: Values, careful: bool = False) -> Program:
             forced = fusion.forced | {problem.value}
 
 
+SHORT: Final = 1 << 10
+"""Products with a vector of at most so many multiplications are loops: BLAS would not be quicker,
+and takes long to load.
+"""
+
+
 def _own_outputs(values: Values) -> None:
     """Give every output a value of its own that is computed: not an input, not one twice."""
     seen: set[Value] = set()
@@ -65,8 +72,8 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
             memory.new("temporary", v)
     steps: list[Step] = [_call(v, fusion, memory) for v in fusion.calls]
     for v, step in zip(fusion.calls, list(steps), strict=True):
-        if v.op == "strong_matmul" and isinstance(step, Product):
-            if step.is_vector:
+        if v.op == "strong_matmul" and fusion.kind[v] == "product" and not fusion.careful:
+            if not isinstance(step, Product) or step.is_vector:
                 steps.append(check(memory.buffers[v], memory.doubt, step.level))
             else:
                 step.doubt = memory.doubt
@@ -112,7 +119,8 @@ def _call(v: Value, fusion: Fusion, memory: Memory) -> Step:
     if fusion.kind[v] == "product":
         found = product(v, fusion, memory)
         strong = fusion.careful and v.op == "strong_matmul"
-        return as_loops(found, strong=True) if strong else found
+        short = found.is_vector and math.prod(found.sizes) <= SHORT
+        return as_loops(found, strong) if strong or short else found
     results = _results(v, fusion, memory)
     if is_native_loop(v):
         return _loop(v, results, fusion, memory)

@@ -51,18 +51,22 @@ def _grown(
     """The kernels that can go together with the first, and the other steps."""
     group: list[Member] = [(first, whole[first])]
     others: list[Step] = []
-    later: set[Buffer] = set()
+    read: set[Buffer] = set()  # by what then comes after the group
+    written: set[Buffer] = set()
     for step in rest:
+        writes = {b for b in step.writes() if not b.is_note}
         if (
             isinstance(step, Kernel)
             and step in whole
-            and not later.intersection(step.reads())
+            and not written.intersection(step.reads())
+            and not (written | read).intersection(writes)
             and _joins(whole[step], [k for _, k in group])
         ):
             group.append((step, whole[step]))
         else:
             others.append(step)
-            later.update(b for b in step.writes() if not b.is_note)
+            read.update(step.reads())
+            written.update(writes)
     return group, others
 
 

@@ -301,7 +301,8 @@ def _function(name: str) -> Emission:
     """A function of `codegen.vectormath`: inlined into vector loops, called from scalar code."""
 
     def emit(e: Emitter, code: str, *args: str) -> str:
-        f = function(name, BITS[code], e.lanes, fma=e.module.fma, inline=e.lanes > 1)
+        fma, avx512 = e.module.fma, e.module.avx512
+        f = function(name, BITS[code], e.lanes, fma=fma, avx512=avx512, inline=e.lanes > 1)
         e.module.definitions.update(f.definitions)
         return e.do(f.call(*args))
 

@@ -32,6 +32,7 @@ class Memory:
         self._compact: dict[Value, Value] = {}
         self._uniform: dict[Value, Any] = {}
         self._progressions: dict[Value, tuple[int, int] | None] = {}
+        self._diagonals: dict[Value, tuple[int, Any, Any] | None] = {}
 
     def new(self, kind: str, v: Value) -> Buffer:
         """A buffer for a value."""
@@ -95,6 +96,14 @@ class Memory:
                 if (elements == first + step * np.arange(v.size)).all():
                     self._progressions[v] = first, step
         return self._progressions[v]
+
+    def diagonal(self, v: Value) -> tuple[int, Any, Any] | None:
+        """Offset and number of the only diagonal of a constant, its later axes taken as one, and
+        the number elsewhere: what unit vectors become. None of another constant.
+        """
+        if v not in self._diagonals:
+            self._diagonals[v] = _diagonal(np.asarray(v.const)) if v.ndim > 1 else None
+        return self._diagonals[v]
 
     def uniform(self, v: Value) -> Any:
         """The one number of a constant, or None."""
@@ -179,8 +188,20 @@ class Scope:
         steps = self.memory.progression(v)
         if steps is not None:
             return self.expressions.index(plus(times(position_of(index, v), steps[1]), steps[0]))
+        diagonal = self.memory.diagonal(v)
+        if diagonal is not None:
+            parts = index if isinstance(index, tuple) else unravel(index.position, v.shape, self)
+            if parts is not None:
+                return self._on_diagonal(parts, v, *diagonal)
         buffer = self.memory.of(v)
         return self.expressions.load(buffer, position_of(index, v), v.code)
+
+    def _on_diagonal(self, index: Any, v: Value, offset: int, on: Any, off: Any) -> Expr:
+        """An element that is computed, where it would be read from as much memory as a matrix."""
+        make = self.expressions
+        row, column = plus(index[0], offset), flat(index[1:], v.shape[1:])
+        here = make.apply("equal", (make.index(row), make.index(column)), "b1")
+        return make.apply("where", (here, make.const(on, v.code), make.const(off, v.code)), v.code)
 
     def integer(self, e: Expr, count: int) -> Coordinate:
         """An expression known to be in range(count), as a coordinate."""
@@ -213,6 +234,25 @@ class Scope:
         )
         self.check(inside)
         return self.integer(make.apply("where", (inside, e, zero), "i8"), count)
+
+
+def _diagonal(array: np.ndarray[Any, Any]) -> tuple[int, Any, Any] | None:
+    if array.dtype.kind not in "fiub" or not array.size:
+        return None
+    matrix = array.reshape(len(array), -1)
+    rows, columns = matrix.shape
+    if min(rows, columns) < 4:
+        return None
+    off = matrix[0, -1] if (matrix[0] == matrix[0, -1]).sum() > 1 else matrix[-1, 0]
+    same = (matrix == off) & (np.signbit(matrix) == np.signbit(off))
+    i, j = np.nonzero(~same)
+    if not len(i):
+        return None
+    offset = int(j[0] - i[0])
+    on = matrix[i[0], j[0]]
+    whole = len(i) == min(rows, columns - offset) - max(0, -offset)
+    single = whole and (j - i == offset).all() and (matrix[i, j] == on).all()
+    return (offset, on, off) if single else None
 
 
 def position_of(index: Index, v: Value) -> Coordinate:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from chainrule.codegen.expression import mask_of
 from chainrule.codegen.loops import Kernel
 from chainrule.codegen.scalars import EXPENSIVE
 from chainrule.codegen.text import width
+
+IDEMPOTENT: Final = frozenset({"maximum", "minimum", "or", "and", "logical_or", "logical_and"})
+"""Reductions that do not mind an element twice."""
 
 
 @dataclass(eq=False)
@@ -38,7 +42,7 @@ def segments(kernel: Kernel, vector_bytes: int) -> list[Segment]:
     stores = [s for s in kernel.stores if mask_of(s.position) & last]
     sizes = [width(e.code) for e in body if e.code != "b1" and e.op != "index"]
     sizes += [width(s.buffer.code) for s in stores]
-    accumulating = any(s not in stores and s.how != "=" for s in kernel.stores)
+    reductions = {s.how for s in kernel.stores if s not in stores and s.how != "="}
     if not sizes:
         sizes = [8]
     lanes = max(vector_bytes // max(sizes), 1)
@@ -47,17 +51,21 @@ def segments(kernel: Kernel, vector_bytes: int) -> list[Segment]:
     work = sum(8 if e.op in EXPENSIVE else 1 for e in body)
     adds = any(s.how != "=" for s in stores)
     unroll = 1
-    if accumulating and lanes > 1 and work <= 24:
+    if reductions and lanes > 1 and work <= 24:
         unroll = 8 if work <= 4 else 4
         while unroll > 1 and n < 2 * lanes * unroll:
             unroll //= 2
     stored = {s.buffer for s in kernel.stores}
     in_place = any(e.op == "load" and e.value[0] in stored for e in kernel.body())
-    if (adds or in_place or (accumulating and work <= 24)) and n % (lanes * unroll):
-        some, most = n - n % (lanes * unroll), n - n % lanes
+    left = n % (lanes * unroll)
+    some, once = n - left, not reductions <= IDEMPOTENT
+    if left and (adds or in_place or (once and work <= 24)):
+        most = n - n % lanes
         return [
             Segment(0, some, lanes, unroll),
             Segment(some, most, lanes, 1),
             Segment(most, n, 1, 1),
         ]
+    if left and unroll > 1:
+        return [Segment(0, some, lanes, unroll), Segment(min(some, n - lanes), n, lanes, 1)]
     return [Segment(0, n, lanes, unroll)]

@@ -45,7 +45,7 @@ class Shared:
     """What all functions of a module have in common."""
 
     def __init__(self, target: Target, linkage: Linkage, check_bounds: bool = False) -> None:
-        self.module = Module(target.fma)
+        self.module = Module(target.fma, target.avx512)
         self.sites = Sites(self.module) if check_bounds else None
         self.vector_bytes, self.linkage = target.vector_bytes, linkage
         self.count = 0

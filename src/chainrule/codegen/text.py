@@ -50,9 +50,9 @@ _ATTRIBUTES: Final = (
 class Module:
     """The text of a module: functions, and declarations of what they call."""
 
-    def __init__(self, fma: bool = True) -> None:
-        self.fma = fma
-        """Whether the processor multiplies and adds in one instruction."""
+    def __init__(self, fma: bool = True, avx512: bool = False) -> None:
+        self.fma, self.avx512 = fma, avx512
+        """Whether the processor multiplies and adds in one instruction, and has AVX-512."""
         self.functions: list[str] = []
         self.declared: dict[str, str] = {}
         self.definitions: dict[str, str] = {}

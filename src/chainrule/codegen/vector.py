@@ -9,7 +9,7 @@ from chainrule.codegen.index import Affine
 from chainrule.codegen.lanes import Lanes
 from chainrule.codegen.loops import Store
 from chainrule.codegen.scalars import EMIT, cast, combine, identity_of
-from chainrule.codegen.segments import Segment
+from chainrule.codegen.segments import IDEMPOTENT, Segment
 from chainrule.codegen.text import scalar_type
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Vector(Lanes):
             ):
                 e.lanes = s.lanes
                 value, code = self.names[store.expr], store.expr.code
-                if new is not None:
+                if new is not None and store.how not in IDEMPOTENT:
                     neutral = e.const(identity_of(store.how, code), code)
                     value = e.select(new, code, value, neutral)
                 if begin is not None:

@@ -1,5 +1,6 @@
 """Derivatives of extremes, in the hope that each extreme is one element; factors before sums
-(`rewrite.factors`), in the hope that the sums are finite without them.
+(`rewrite.factors`), in the hope that the sums are finite without them; sums before products
+(`rewrite.products`), in the hope that they are finite as well.
 
 The derivative of `min(x, axis)` by x is the cotangent, shared among the elements that are as small
 as the minimum: an array as large as x that is nearly everywhere zero, and what is multiplied by it
@@ -21,14 +22,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.graph import Graph
+from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Abstract, Node, Variable
 from chainrule.ops.axes import axes_of
 from chainrule.ops.expected import expected
 from chainrule.ops.recording import wrapped
-from chainrule.ops.replay import replay
+from chainrule.ops.replay import given, replay
 from chainrule.ops.table import TABLE
 from chainrule.rewrite.factors import Scaled, scaled_sums
+from chainrule.rewrite.products import SummedProduct, summed_products
 
 LONG: Final = 8
 """Along shorter axes zeros are multiplied with: that is written out."""
@@ -95,8 +97,9 @@ class _Walk:
             if found is not None:
                 self.hits[node] = found
         self.scaled = scaled_sums(graph)
-        self.found = bool(self.hits or self.scaled)
-        self.known: dict[Node | None, Any] = {}
+        self.summed = summed_products(graph)
+        self.found = bool(self.hits or self.scaled or self.summed)
+        self.known: dict[Node, Any] = {}
 
     def graph(self) -> Graph:
         """The new graph."""
@@ -115,6 +118,8 @@ class _Walk:
         """The result of a node, which is kept for `factored`."""
         scaled = self.scaled.get(node)
         y = self.factored(node, scaled) if scaled is not None else None
+        if node in self.summed:
+            y = self.summed_before(node, self.summed[node])
         if y is None:
             y = self.node(node, operands)
         self.known[node] = y
@@ -129,7 +134,7 @@ class _Walk:
             y = self.do("reshape", y, shape=shape)
         holds = self.do("isfinite", y)
         for name, n, v in scaled.factors:
-            c = self.known.get(n, v)
+            c = v if n is None else self.known.get(n, v)
             if isinstance(c, Hot):
                 return None
             if getattr(c, "shape", ()):
@@ -138,6 +143,28 @@ class _Walk:
             holds = self.do("logical_and", holds, self.do("isfinite", c))
         y = self.do("negative", y) if scaled.negative else y
         return self.build.do(expected.operation, [y, holds])  # type: ignore[attr-defined]
+
+    def summed_before(self, node: Node, plan: SummedProduct) -> Any:
+        """A sum of a product, its factors summed before, expecting that it is finite."""
+        assert node.saved is not None
+        pairs = operands(plan.product)
+        a, b = (self.whole(given(self.old.cls, n, v, self.known)) for n, v in pairs)
+        if plan.rows:
+            a = self.do("sum", a, axis=(len(a.shape) - 2,), keepdims=True)
+        if plan.columns:
+            b = self.do("sum", b, axis=(len(b.shape) - 1,), keepdims=True)
+        y = self.build.do(plan.product.op, [a, b], **plan.product.params)
+        rest = tuple(k for k in sorted(plan.axes) if y.shape[k] != 1)
+        y = self.do("sum", y, axis=rest, keepdims=True) if rest else y
+        y = self.build.do(expected.operation, [y, self.do("isfinite", y)])  # type: ignore[attr-defined]
+        for step, axes in plan.between:
+            params = dict(step.params)
+            if step.op.name == "reshape":
+                assert step.saved is not None
+                params["shape"] = [1 if k in axes else n for k, n in enumerate(step.saved[0].shape)]
+            y = self.build.do(step.op, [y], **params)
+        shape = node.saved[0].shape
+        return y if y.shape == shape else self.do("reshape", y, shape=shape)
 
     def node(self, node: Node, operands: list[Any]) -> Any:
         """The result of a node on operands that may be hot."""

@@ -118,6 +118,8 @@ class Compiled:
             self.options = replace(self.options, careful=True)
         self.loaded = False
         """Whether the machine code was there already."""
+        self.comparison: Callable[[], str] | None = None
+        """What a report says of its costs, if it is a derivative."""
         self.image = self._load_or_build()
         self.machine = Machine(self.image.code)
         self.machine.fill(ADDRESSES, [self._address(name) for name in self.image.outside])
@@ -242,8 +244,13 @@ class Compiled:
         return assembly(self.llvm, *self._effort)
 
     def report(self) -> str:
-        """Kernels, operations, bytes moved, temporaries, and what NumPy does."""
-        return report(self.program)
+        """Kernels, operations, bytes moved, temporaries, what did not fuse and why, what is left to
+        NumPy, and what a derivative costs beside its function.
+        """
+        lines = [report(self.program)]
+        if self.comparison is not None:
+            lines.append(self.comparison())
+        return "\n".join(lines)
 
     def _make_call(self) -> Callable[..., tuple[Any, ...]]:
         """The function that a call goes through, written out for this program's arguments."""

@@ -7,27 +7,36 @@ from typing import Any
 
 from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Nest, Product, Program
 from chainrule.codegen.text import width
+from chainrule.run.kept import kept
 
 _NO_WORK = frozenset({"const", "load", "index", "cast", "local"})
 
 
 def report(program: Program) -> str:
-    """Steps, operations, bytes moved, temporaries, and what is left to NumPy."""
+    """Steps, operations, bytes moved, temporaries, what did not fuse, and what is left to NumPy."""
     steps = [s for p in program.programs() for s in p.steps]
     kernels = [k for p in program.programs() for k in p.kernels]
     callbacks = [s for s in steps if isinstance(s, Callback)]
     products = [s for s in steps if isinstance(s, Product)]
     lines = [
         f"{len(kernels)} kernels, {len(products)} matrix products by BLAS",
-        f"{sum(map(operations, program.steps)):,} operations on numbers",
+        f"{operations_of(program):,} operations on numbers",
         f"{sum(map(moved, program.steps)):,} bytes read and written",
         f"{len(program.temporaries)} temporaries in {program.arena:,} bytes",
     ]
     lines += _lines(program, "  ")
+    apart = kept(program)
+    if apart:
+        lines += ["not fused:", *(f"  {line}" for line in apart)]
     if callbacks:
         names = sorted({c.value.op for c in callbacks})
         lines.append(f"by NumPy, as there is no machine code for them: {', '.join(names)}")
     return "\n".join(lines)
+
+
+def operations_of(program: Program) -> int:
+    """Operations on numbers that a program does."""
+    return sum(map(operations, program.steps))
 
 
 def operations(step: Any) -> int:

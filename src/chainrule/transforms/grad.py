@@ -17,6 +17,7 @@ from chainrule.transforms.arguments import (
     scalar_of,
     with_aux,
 )
+from chainrule.transforms.costs import Derivative, note
 from chainrule.transforms.walks import pull
 
 
@@ -57,6 +58,7 @@ def value_and_grad(
         with Limited(limit):
             return _evaluated("value_and_grad", function, args, kwargs, argnums, argnames, has_aux)
 
+    note(value_and_gradient, Derivative("gradient", f))
     return value_and_gradient
 
 
@@ -106,6 +108,7 @@ def gradient_function(
             value, g = _evaluated(name, function, args, kwargs, argnums, argnames, has_aux)
         return (g, value[1]) if has_aux else g
 
+    note(gradient, Derivative("gradient", f))
     return gradient
 
 

@@ -19,6 +19,7 @@ from chainrule.transforms.arguments import (
     scalar_of,
     with_aux,
 )
+from chainrule.transforms.costs import Derivative, note
 from chainrule.transforms.jacobian import by_column, compiled_blocks
 from chainrule.transforms.walks import is_free, pull, separate
 
@@ -65,4 +66,5 @@ def hessian(
         whole = unflatten(chosen.structure, [chosen.out([next(blocks) for _ in xs]) for _ in xs])
         return (whole, chosen.result_tree(aux, free)) if has_aux else whole
 
+    note(hessian_of, Derivative("Hessian", f, "forward", has_aux))
     return hessian_of

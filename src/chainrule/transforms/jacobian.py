@@ -28,6 +28,7 @@ from chainrule.transforms.arguments import (
     retire,
     with_aux,
 )
+from chainrule.transforms.costs import Derivative, note
 from chainrule.transforms.walks import is_free, may_be_free, pull, push, separate
 
 MODES = ("auto", "forward", "reverse")
@@ -67,6 +68,7 @@ def jacobian(
         with Limited(limit):
             return evaluated("jacobian", function, args, kwargs, argnums, argnames, has_aux, mode)
 
+    note(jacobian_of, Derivative("Jacobian", f, mode, has_aux))
     return jacobian_of
 
 

@@ -21,6 +21,8 @@ from chainrule.ops.replay import replay
 from chainrule.record.trace import trace
 from chainrule.record.trees import LEAF, Structure, flatten, unflatten
 from chainrule.tensor import Tensor
+from chainrule.transforms.costs import comparison, noted
+from chainrule.transforms.quick import MISSED, quick
 
 CACHED: Final = 256
 """So many signatures of a function are kept compiled; of more, the one least recently used goes."""
@@ -32,7 +34,7 @@ Signature = tuple[Any, ...]
 class Entry:
     """One signature of a jitted function: its graph, and what runs it."""
 
-    __slots__ = ("call", "finish", "graph", "outside", "run", "structure")
+    __slots__ = ("call", "finish", "graph", "outside", "quick", "run", "structure")
 
     graph: Graph
     structure: Structure
@@ -40,6 +42,8 @@ class Entry:
     """Runs the graph on a list of arrays."""
     call: Callable[..., Any] | None
     """The same as quickly as can be, where every argument has the dtype that was traced."""
+    quick: Callable[[tuple[Any, ...]], Any] | None
+    """The same for positional arguments like those it was made for (`transforms.quick`)."""
     outside: bool
     finish: Callable[[Any], Any]
     """Puts the results together as the function nests them."""
@@ -47,7 +51,7 @@ class Entry:
     def __init__(self, graph: Graph, structure: Structure) -> None:
         self.graph, self.structure = graph, structure
         self.outside = any(n is not None and has_variable(n) for n, _ in graph.given())
-        self.run = self.call = None
+        self.run = self.call = self.quick = None
         self.finish = _finish(structure)
 
 
@@ -76,7 +80,8 @@ class Jitted:
         self.donate = _donated(function, static, donate)
         self._warned: set[str] = set()
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
-        self._numbers: dict[Signature, Callable[..., Any]] = {}
+        self._quick: Callable[[tuple[Any, ...]], Any] | None = None
+        """For arguments like those of the last call."""
         self._places = frozenset({i for i in static if isinstance(i, int)})
         self._made = [0, 0]
         """Signatures that were compiled, and loaded."""
@@ -89,10 +94,11 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the compiled function, compiling it first where this signature is new."""
-        if not kwargs:
-            quick = self._numbers.get(tuple(map(type, args)))
-            if quick is not None:  # nothing but floats: their types say all
-                return quick(*args)
+        ready = self._quick
+        if ready is not None and not kwargs:
+            found = ready(args)
+            if found is not MISSED:
+                return found
         if kwargs:
             return self._general(args, kwargs)
         key: list[Any] = []
@@ -131,6 +137,7 @@ class Jitted:
         if entry is None or entry.call is None:
             return self._general(args, kwargs, short)
         if cls is None:
+            self._quick = entry.quick or self._quick
             return entry.finish(entry.call(*values))
         return entry.finish([_tensor(cls, v) for v in entry.call(*values)])
 
@@ -146,10 +153,9 @@ class Jitted:
             for x, s in zip(leaves, entry.graph.inputs, strict=True)
         ):
             self._keep(short, entry)
-            only_numbers = not self.static and all(type(x) in _FLOATS for x in leaves)
-            if only_numbers and entry.call is not None:
-                finish, call = entry.finish, entry.call
-                self._numbers[tuple(map(type, args))] = lambda *args: finish(call(*args))
+            if entry.call is not None and not self.static:
+                entry.quick = quick(args, entry.call, entry.finish)
+                self._quick = entry.quick or self._quick
         self.cache.move_to_end(key)
         if entry.outside or any(isinstance(x, Variable) and _is_live(x) for x in leaves):
             if entry.outside:  # it takes Tensors from outside whose derivative may be wanted
@@ -209,7 +215,6 @@ class Jitted:
         self.cache[key] = entry
         while len(self.cache) > CACHED:
             self.cache.popitem(last=False)
-            self._numbers.clear()
 
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
         from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
@@ -275,7 +280,14 @@ class Jitted:
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """The stages of compiling for these arguments: graph, loops, LLVM, assembly, report."""
         fixed, leaves, structure = self._leaves(args, kwargs)
-        return self._entry(fixed, leaves, structure, class_of_leaves(leaves) or Tensor)[0].run
+        run = self._entry(fixed, leaves, structure, class_of_leaves(leaves) or Tensor)[0].run
+        derivative = noted(self.function)
+        if derivative is not None and hasattr(run, "comparison"):
+            own = Jitted(derivative.function, self.static)
+            run.comparison = lambda: comparison(
+                derivative, run.program, own.lower(*args, **kwargs).program
+            )
+        return run
 
 
 STATIC: Final = "pass it as a static argument (`cr.jit(f, static=...)`)"

@@ -69,13 +69,19 @@ class Function:
 
 @cache
 def function(
-    name: str, bits: int, lanes: int = 1, *, fma: bool = True, inline: bool = True
+    name: str,
+    bits: int,
+    lanes: int = 1,
+    *,
+    fma: bool = True,
+    avx512: bool = False,
+    inline: bool = True,
 ) -> Function:
     """The function of this name for double (64 bits) or float (32), scalar or `<lanes x ...>`.
 
     `fma` says that the processor multiplies and adds in one instruction (where it does not, LLVM
-    would call the C library for it). Without `inline` the function is called: less code, where a
-    loop is not in vectors. The text is made once.
+    would call the C library for it), `avx512` that it has AVX-512. Without `inline` the function is
+    called: less code, where a loop is not in vectors. The text is made once.
 
     >>> f = function("exp", 64, 4)
     >>> f.call("%x")
@@ -84,7 +90,7 @@ def function(
     ['chainrule.exp.v4f64', 'llvm.fma.v4f64']
     """
     formula = FORMULAS[name]
-    e = Emitter(bits, lanes, fma=fma)
+    e = Emitter(bits, lanes, fma=fma, avx512=avx512)
     arity = formula.__code__.co_argcount
     operands = [Number(e, f"%x{i}") for i in range(arity)]
     y = formula(*operands)

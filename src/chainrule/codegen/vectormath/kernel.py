@@ -35,7 +35,13 @@ ATTRIBUTES: Final = (
 
 
 def assembly(
-    names: Iterable[str], bits: int, lanes: int, *, fma: bool = True, width: int = 512
+    names: Iterable[str],
+    bits: int,
+    lanes: int,
+    *,
+    fma: bool = True,
+    avx512: bool = False,
+    width: int = 512,
 ) -> str:
     """A module with a loop `kernel.NAME(out, in0, in1, n)` for each function.
 
@@ -45,7 +51,7 @@ def assembly(
     definitions: dict[str, str] = {}
     loops = []
     for name in names:
-        f = function(name, bits, lanes, fma=fma)
+        f = function(name, bits, lanes, fma=fma, avx512=avx512)
         definitions |= f.definitions
         t, scalar = f.operands[0], f"{'double' if bits == 64 else 'float'}"
         aligned, operands = f"align {bits // 8}", range(len(f.operands))
@@ -100,11 +106,17 @@ class Kernel:
 
 
 def compiled(
-    names: Iterable[str], bits: int, lanes: int, *, fma: bool = True, width: int = 512
+    names: Iterable[str],
+    bits: int,
+    lanes: int,
+    *,
+    fma: bool = True,
+    avx512: bool = False,
+    width: int = 512,
 ) -> tuple[dict[str, Kernel], float]:
     """The kernels by name, and the seconds that LLVM took for their module."""
     names = list(names)
-    text = assembly(names, bits, lanes, fma=fma, width=width)
+    text = assembly(names, bits, lanes, fma=fma, avx512=avx512, width=width)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(

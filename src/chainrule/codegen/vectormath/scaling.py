@@ -31,5 +31,7 @@ def factors(t: Number) -> tuple[Number, Number]:
 
 def times_power_of_two(x: Number, t: Number) -> Number:
     """x * 2^k for t = magic + k, rounded once if the result is subnormal."""
+    if x.e.scales:
+        return x.e.scaled(x, t - magic(x.e))
     first, second = factors(t)
     return x * first * second
