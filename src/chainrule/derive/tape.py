@@ -171,7 +171,7 @@ def _count(kind: Kind, roots: Roots, wanted: Sequence[Node] | None) -> None:
 
 
 def _is_whole(tape: Tape, wanted: Sequence[Node] | None) -> bool:
-    """Whether the tape ends in all wanted variables: where it does not, there are blocks of zeros."""
+    """Whether the tape ends in all wanted variables, so that no block is all zeros."""
     found = 0
     for step in tape.steps:
         if step.place >= 0:

@@ -25,7 +25,6 @@ from chainrule.graph.writes import owner
 from chainrule.ops.recording import is_traced, wrapped
 from chainrule.transforms.backward import own
 
-
 Derivatives = tuple[list[Any], bool]
 """One for each variable or result, a Tensor where recorded, else a plain array, None for zero; and
 whether results and derivatives are free.
