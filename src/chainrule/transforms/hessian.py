@@ -59,8 +59,9 @@ def hessian(
             if found is None:
                 free = is_free([y], xs)
                 gradients = full(pull([y], [ct], xs, chosen.cls, False)[0], xs)
-                rows = by_column([chosen.tensor(g) for g in gradients], xs, chosen.cls, free)
-                found = separate([block for row in rows for block in row])
+        if found is None:
+            rows = by_column([chosen.tensor(g) for g in gradients], xs, chosen.cls, free)
+            found = separate([block for row in rows for block in row])
         retire(xs)
         blocks = iter(found)
         whole = unflatten(chosen.structure, [chosen.out([next(blocks) for _ in xs]) for _ in xs])
