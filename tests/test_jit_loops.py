@@ -150,3 +150,33 @@ def test_elements_are_set_in_place_of_their_loop() -> None:
     compiled = cr.jit(f)
     np.testing.assert_allclose(compiled(x), np.cumsum(x))
     assert not compiled.lower(x).loops.callbacks
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_a_branch_computes_nothing_outside(explicit: bool) -> None:
+    """What a branch reads from around it is there; what it makes of it is made if it is taken."""
+
+    def f(x: Any, c: Any) -> Any:
+        if explicit:
+            return cr.cond(c > 0, lambda: np.sum(np.linalg.inv(x)), lambda: np.sum(x))
+        y = 0.0
+        if c > 0:
+            z = np.linalg.inv(x)
+            y = np.sum(z * z) if c > 1 else np.sum(z)
+        return y if explicit else y + np.sum(x)
+
+    x = np.random.default_rng(0).random((4, 4)) + np.eye(4)
+    compiled, plain = cr.jit(f), f
+    names = [n.op.name for n in compiled.lower(x, 1.0).graph.nodes]
+    assert "cond" in names
+    assert "inv" not in names
+    for c in (2.0, 0.5, -1.0):
+        args = cr.tensor(x), cr.tensor(c)
+        np.testing.assert_allclose(compiled(x, c), plain(*args).item(), rtol=1e-12)
+        np.testing.assert_allclose(
+            cr.jit(cr.grad(f))(x, c), cr.grad(plain)(x, c), rtol=1e-10, atol=1e-12
+        )
+    singular = np.zeros((4, 4))
+    assert compiled(singular, -1.0) == 0  # the error of `inv` belongs to the other branch
+    with pytest.raises(np.linalg.LinAlgError):
+        compiled(singular, 1.0)

@@ -54,6 +54,17 @@ def run(graph: Graph, values: Sequence[Any]) -> list[Any]:
     return [np.asarray(raw(y))[()] for y in replay(graph, values)]
 
 
+def has_loop(graph: Graph) -> bool:
+    """Whether a graph, or one that its operations hold, goes round a loop."""
+    for node in graph.nodes:
+        if node.op is not None and node.op.name in ("scan", "while_loop", "while_back"):
+            return True
+        inner = node.params.get("branches", ()) if node.params else ()
+        if any(map(has_loop, inner)):
+            return True
+    return False
+
+
 # --- a choice ------------------------------------------------------------------------------------
 
 
