@@ -198,7 +198,7 @@ class Callback:
 class Loop:
     """A choice between programs, or programs again and again.
 
-    The kind is "cond", "while_loop", "while_back" or "scan".
+    The kind is "call" (once), "cond", "while_loop", "while_back" or "scan".
 
     The rows of `ops.control_flow` say what the arguments and results are.
     """

@@ -154,7 +154,7 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
     counts = v.params.get("counts", (0, 0))
     if v.op == "scan":
         work_in_place(bodies[0], [(counts[0] + k, k) for k in range(counts[1])])
-    elif v.op != "cond":
+    elif v.op not in ("call", "cond"):
         work_in_place(bodies[1], [(counts[1] + k, k) for k in range(len(bodies[1].outputs))])
     if v.op == "while_back":
         start = counts[2] + counts[3]
@@ -169,7 +169,7 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         return memory.new("temporary", Value("scratch", None, (), {}).spec(shape, dtype))
 
     p = v.params
-    carry = 0 if v.op == "cond" else counts[1] if v.op == "scan" else len(results)
+    carry = 0 if v.op in ("call", "cond") else counts[1] if v.op == "scan" else len(results)
     following = [
         scratch((1,) if k in bodies[-1].inplace else b.value.shape, b.value.dtype)
         for k, b in enumerate(results[:carry])

@@ -50,6 +50,8 @@ class Turns:
         bodies = [self._body(p) for p in step.bodies]
         if step.kind == "cond":
             self._branch(bodies)
+        elif step.kind == "call":
+            self._run(bodies[0], [*self.arguments, *self.results])
         elif step.kind == "scan":
             self._scan(bodies[0])
         elif step.kind == "while_back":

@@ -171,7 +171,7 @@ class Builder:
 _KNOWN: Final = frozenset({bool, np.bool_, np.ndarray})
 """Types of a condition that is known beforehand."""
 
-_LOOPS: Final = frozenset({"cond", "scan", "while_loop", "while_back"})
+_LOOPS: Final = frozenset({"call", "cond", "scan", "while_loop", "while_back"})
 
 
 def _is_little(node: Node) -> bool:
