@@ -180,3 +180,59 @@ def test_a_branch_computes_nothing_outside(explicit: bool) -> None:
     assert compiled(singular, -1.0) == 0  # the error of `inv` belongs to the other branch
     with pytest.raises(np.linalg.LinAlgError):
         compiled(singular, 1.0)
+
+
+def iterated(x: Any) -> Any:
+    """A loop of unknown length whose value is squared, so that the way back needs it."""
+    k, y = 0, x
+    while k < 3000 and np.max(y) < 1e3:
+        y = y + 1e-3 * np.sin(y) * x
+        k += 1
+    return np.sum(y * y)
+
+
+def inside(x: Any) -> Any:
+    """Such a loop with its gradient in each turn of another."""
+    y = x
+    for _ in range(30):
+        value, slope = cr.value_and_grad(iterated)(y)
+        y = y - 1e-6 * slope * value / 3000
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+@pytest.mark.parametrize("f", [iterated, inside])
+def test_value_and_gradient_take_the_turns_once(f: Any, size: int) -> None:
+    """The loop that gives the value remembers its turns for the way back."""
+    x = np.linspace(0.5, 1.5, size)
+    both = cr.jit(cr.value_and_grad(f) if f is iterated else f)
+    value = both(x)
+    loops = [s for s in both.lower(x).loops.steps if isinstance(s, Loop)]
+    if f is inside:
+        (outer,) = loops
+        loops = [s for s in outer.bodies[0].steps if isinstance(s, Loop)]
+        np.testing.assert_allclose(value, cr.jit(f)(x), rtol=1e-12)
+    else:
+        np.testing.assert_allclose(value[0], cr.jit(f)(x), rtol=1e-12)
+        np.testing.assert_allclose(value[1], cr.jit(cr.grad(f))(x), rtol=1e-12)
+    there, back = loops
+    assert there.kind == "while_loop"
+    assert back.kind == "while_back"
+    assert there.back is back
+
+
+def test_turns_that_are_remembered_end_with_an_error() -> None:
+    """What is raised between there and back, or on the way, is raised as ever."""
+
+    def f(x: Any, most: int = 50) -> Any:
+        y = cr.while_loop(lambda y: y < 100, lambda y: y * 1.1, x, max_iterations=most)
+        assert y < 108, "too far"
+        return y * y
+
+    both = cr.jit(cr.value_and_grad(f))
+    y, slope = both(1.0)
+    np.testing.assert_allclose(slope, 2 * y * 1.1**49)
+    with pytest.raises(AssertionError, match="too far"):
+        both(99.0)
+    with pytest.raises(LoopError, match="max_iterations=50"):
+        both(1e-3)

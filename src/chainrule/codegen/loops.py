@@ -221,6 +221,8 @@ class Loop:
     reverse: bool = False
     limit: int | None = None
     level: int = 0
+    back: Loop | None = None
+    """Of a `while_loop`: the `while_back` for which it remembers its turns."""
 
     def reads(self) -> list[Buffer]:
         """Buffers that are read."""
