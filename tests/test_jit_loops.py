@@ -236,3 +236,23 @@ def test_turns_that_are_remembered_end_with_an_error() -> None:
         both(99.0)
     with pytest.raises(LoopError, match="as many turns as `max_iterations`"):
         both(1e-3)
+
+
+def test_of_values_of_about_a_size_the_carry_is_kept() -> None:
+    """Two numbers more in each turn, instead of an array that must be computed to be stored."""
+
+    def f(u: Any, k: Any) -> Any:
+        for _ in range(20):
+            inside = u[1:-1] + k * (u[2:] - 2 * u[1:-1] + u[:-2])
+            u = np.concatenate([u[:1], inside, u[-1:]])
+        return np.sum(u * u)
+
+    u = np.random.default_rng(0).random(300)
+    gradient = cr.jit(cr.grad(f, argnums=(0, 1)))
+    du, dk = gradient(u, 0.2)
+    h = 1e-6
+    assert abs((f(u, 0.2 + h) - f(u, 0.2 - h)) / (2 * h) - dk) < 1e-6
+    v = np.cos(u)
+    assert abs((f(u + h * v, 0.2) - f(u - h * v, 0.2)) / (2 * h) - du @ v) < 1e-6
+    there, _ = (s for s in gradient.lower(u, 0.2).loops.steps if isinstance(s, Loop))
+    assert [b.value.shape for b in there.results[there.counts[1] :]] == [(20, 300)]
