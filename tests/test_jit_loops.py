@@ -150,3 +150,109 @@ def test_elements_are_set_in_place_of_their_loop() -> None:
     compiled = cr.jit(f)
     np.testing.assert_allclose(compiled(x), np.cumsum(x))
     assert not compiled.lower(x).loops.callbacks
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_a_branch_computes_nothing_outside(explicit: bool) -> None:
+    """What a branch reads from around it is there; what it makes of it is made if it is taken."""
+
+    def f(x: Any, c: Any) -> Any:
+        if explicit:
+            return cr.cond(c > 0, lambda: np.sum(np.linalg.inv(x)), lambda: np.sum(x))
+        y = 0.0
+        if c > 0:
+            z = np.linalg.inv(x)
+            y = np.sum(z * z) if c > 1 else np.sum(z)
+        return y if explicit else y + np.sum(x)
+
+    x = np.random.default_rng(0).random((4, 4)) + np.eye(4)
+    compiled, plain = cr.jit(f), f
+    names = [n.op.name for n in compiled.lower(x, 1.0).graph.nodes]
+    assert "cond" in names
+    assert "inv" not in names
+    for c in (2.0, 0.5, -1.0):
+        args = cr.tensor(x), cr.tensor(c)
+        np.testing.assert_allclose(compiled(x, c), plain(*args).item(), rtol=1e-12)
+        np.testing.assert_allclose(
+            cr.jit(cr.grad(f))(x, c), cr.grad(plain)(x, c), rtol=1e-10, atol=1e-12
+        )
+    singular = np.zeros((4, 4))
+    assert compiled(singular, -1.0) == 0  # the error of `inv` belongs to the other branch
+    with pytest.raises(np.linalg.LinAlgError):
+        compiled(singular, 1.0)
+
+
+def iterated(x: Any) -> Any:
+    """A loop of unknown length whose value is squared, so that the way back needs it."""
+    k, y = 0, x
+    while k < 3000 and np.max(y) < 1e3:
+        y = y + 1e-3 * np.sin(y) * x
+        k += 1
+    return np.sum(y * y)
+
+
+def inside(x: Any) -> Any:
+    """Such a loop with its gradient in each turn of another."""
+    y = x
+    for _ in range(30):
+        value, slope = cr.value_and_grad(iterated)(y)
+        y = y - 1e-6 * slope * value / 3000
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+@pytest.mark.parametrize("f", [iterated, inside])
+def test_value_and_gradient_take_the_turns_once(f: Any, size: int) -> None:
+    """The loop that gives the value remembers its turns for the way back."""
+    x = np.linspace(0.5, 1.5, size)
+    both = cr.jit(cr.value_and_grad(f) if f is iterated else f)
+    value = both(x)
+    loops = [s for s in both.lower(x).loops.steps if isinstance(s, Loop)]
+    if f is inside:
+        (outer,) = loops
+        loops = [s for s in outer.bodies[0].steps if isinstance(s, Loop)]
+        np.testing.assert_allclose(value, cr.jit(f)(x), rtol=1e-12)
+    else:
+        np.testing.assert_allclose(value[0], cr.jit(f)(x), rtol=1e-12)
+        np.testing.assert_allclose(value[1], cr.jit(cr.grad(f))(x), rtol=1e-12)
+    there, back = loops
+    assert there.kind == "while_loop"
+    assert back.kind == "while_back"
+    assert there.back is back
+
+
+def test_turns_that_are_remembered_end_with_an_error() -> None:
+    """What is raised between there and back, or on the way, is raised as ever."""
+
+    def f(x: Any, most: int = 50) -> Any:
+        y = cr.while_loop(lambda y: y < 100, lambda y: y * 1.1, x, max_iterations=most)
+        assert y < 108, "too far"
+        return y * y
+
+    both = cr.jit(cr.value_and_grad(f))
+    y, slope = both(1.0)
+    np.testing.assert_allclose(slope, 2 * y)  # of (1.1**49 x)**2 at 1
+    with pytest.raises(AssertionError, match="too far"):
+        both(99.0)
+    with pytest.raises(LoopError, match="as many turns as `max_iterations`"):
+        both(1e-3)
+
+
+def test_of_values_of_about_a_size_the_carry_is_kept() -> None:
+    """Two numbers more in each turn, instead of an array that must be computed to be stored."""
+
+    def f(u: Any, k: Any) -> Any:
+        for _ in range(20):
+            inside = u[1:-1] + k * (u[2:] - 2 * u[1:-1] + u[:-2])
+            u = np.concatenate([u[:1], inside, u[-1:]])
+        return np.sum(u * u)
+
+    u = np.random.default_rng(0).random(300)
+    gradient = cr.jit(cr.grad(f, argnums=(0, 1)))
+    du, dk = gradient(u, 0.2)
+    h = 1e-6
+    assert abs((f(u, 0.2 + h) - f(u, 0.2 - h)) / (2 * h) - dk) < 1e-6
+    v = np.cos(u)
+    assert abs((f(u + h * v, 0.2) - f(u - h * v, 0.2)) / (2 * h) - du @ v) < 1e-6
+    there, _ = (s for s in gradient.lower(u, 0.2).loops.steps if isinstance(s, Loop))
+    assert [b.value.shape for b in there.results[there.counts[1] :]] == [(20, 300)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 import syntax_corpus
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from random_programs import made, programs
+from random_programs import Inexact, Second, made, of_reals, programs
 from test_control_flow import POINTS, PROGRAMS, VIEWS
 
 import chainrule as cr
@@ -49,6 +50,38 @@ def test_random_programs(source: str, x: int, y: int) -> None:
     """Branches and loops in one another, with jumps out of them."""
     program = made(source)
     assert cr.jit(program)(np.int64(x), np.int64(y)) == program(x, y)
+
+
+@settings(max_examples=15)
+@given(programs(), st.integers(-3, 9), st.integers(-3, 9), st.integers(0, 3))
+def test_derivatives_of_random_programs(source: str, x: int, y: int, n: int) -> None:
+    """Value, gradient and Hessian: exact arithmetic in plain Python, eager Tensors, compiled."""
+    program = of_reals(source)
+    try:
+        want = program(Second(Fraction(x, 4), (1, 0)), Second(Fraction(y, 4), (0, 1)), n)
+    except Inexact:
+        assume(False)  # a branch may go the other way
+
+    def f(z: Any) -> Any:
+        return program(z[0], z[1], n)
+
+    def g(z: Any, n: Any) -> Any:
+        return program(z[0], z[1], n)
+
+    z = np.array([x / 4, y / 4])
+    found = {
+        "eager": (f(z), cr.grad(f)(z), cr.hessian(f)(z)),
+        "compiled": (
+            cr.jit(g)(z, n),
+            cr.jit(cr.grad(g))(z, n),
+            cr.jit(cr.hessian(g))(z, n),
+        ),
+    }
+    for how, got in found.items():
+        for a, b in zip(got, (want.v, want.g, want.h), strict=True):
+            np.testing.assert_allclose(
+                a, np.asarray(b, float), rtol=1e-9, atol=1e-9, err_msg=f"{how}\n{source}"
+            )
 
 
 # --- programs of floats --------------------------------------------------------------------------

@@ -149,3 +149,16 @@ def test_units() -> None:
     assert [bytes_of("f", m) for m in (7, "7", "64MB", "1.5 GiB", "2kb")] == [
         7, 7, 64_000_000, 3 << 29, 2000,
     ]  # fmt: skip
+
+
+def test_compiled_inside() -> None:
+    """A compiled function differentiated outside cannot keep to a budget, and says so."""
+    compiled = cr.jit(counted)
+    with pytest.raises(cr.ArgumentError, match=r"cr\.jit\(cr\.grad\(counted, memory=") as caught:
+        cr.grad(compiled, memory="64kB")(X)
+    assert "test_memory_budget.py" in str(caught.value)
+    within = cr.jit(cr.grad(compiled, memory="64kB"))
+    np.testing.assert_allclose(within(X), cr.grad(counted)(X), rtol=1e-12)
+    assert within.lower(X).loops.arena < 64_000 + 40 * X.nbytes
+    straight = cr.jit(lambda x: np.sum(x * x))
+    np.testing.assert_array_equal(cr.grad(straight, memory="64kB")(X), 2 * X)

@@ -32,7 +32,7 @@ INTERNAL = {
     # results of others that have no derivative
     "exponent", "occupancy", "occurrences",
     # derivatives of others
-    "betainc_moment", "gammainc_moment", "hurwitz_moment", "while_back",
+    "betainc_moment", "gammainc_moment", "hurwitz_moment", "while_back", "call",
     # rules that look at values, in a traced graph; results with a rule of the user's
     "custom", "deferred",
     # what is done, and gives nothing

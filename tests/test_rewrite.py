@@ -70,3 +70,15 @@ def test_expansions_leave_plain_rows_only() -> None:
         lambda x: cr.einsum("ij,kj->ik", x, x),
     ):
         assert not set(names(f, X)) & (set(EXPANSIONS) - {"matmul"})
+
+
+def test_a_negative_factor_goes_into_a_number_of_any_kind() -> None:
+    """(-x) * 2 is x * -2, also where 2 is an integer of Python's."""
+
+    def f(x: Any) -> Any:
+        return -cr.exp(x) * 2
+
+    compiled = cr.jit(f)
+    x = np.linspace(0.0, 1.0, 5)
+    np.testing.assert_allclose(compiled(x), -np.exp(x) * 2, rtol=1e-14)
+    assert "negative" not in [n.op.name for n in compiled.lower(x).graph.nodes]

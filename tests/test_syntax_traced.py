@@ -561,3 +561,52 @@ def _fails_inside(values: Any, x: Any) -> None:
     if x > 0:
         values[0] = 7
         values.append(x)
+
+
+@pytest.mark.parametrize("length", [0, 5])
+def test_a_loop_leaves_no_trace_of_it_in_a_name(length: int) -> None:
+    """`x` is an array that is changed, then the number of the pass, and read no more."""
+
+    def f(x: Any, n: Any) -> Any:
+        y = 1.0
+        if y * n >= 0:
+            x += n
+            y = y + np.sum(x)
+            for x in range(n):
+                if x > 1:
+                    break
+                y = y + x
+        return y
+
+    x = np.array([1.0, 2.0])
+    assert cr.jit(f)(x, length) == f(x.copy(), length)
+
+
+def test_while_on_ordinary_values_has_a_bound() -> None:
+    """Passes that record nothing are not counted."""
+
+    def long(x: Any) -> Any:
+        k = 0
+        while k < 5000:
+            x = x + 1
+            k += 1
+        return x
+
+    def counting(x: Any) -> Any:
+        k = 0
+        while k < 5000:
+            k += 1
+        return x + k
+
+    def short(x: Any) -> Any:
+        k = 0
+        while k < 1999:
+            x = x + 1
+            k += 1
+        return x
+
+    with pytest.raises(SyntaxUnsupported, match=r"has had 2000 of them, the limit") as caught:
+        cr.jit(long)(1.0)
+    assert "while k < 5000" in str(caught.value)
+    assert long(1.0) == cr.jit(counting)(1.0) == 5001
+    assert cr.jit(short)(1.0) == 2000

@@ -91,6 +91,18 @@ def kepler(means: Any, e: Any) -> Any:
     return np.sum(cr.vmap(anomaly, in_axes=(0, None))(means, e))
 
 
+def newton(ps: Any, a: Any) -> Any:
+    """The root of y**3 + p y = a for each p, by Newton's method from the root before."""
+    y, total = 1.0, 0.0
+    for p in ps:
+        step = 1.0
+        while abs(step) > 1e-10:
+            step = (y * y * y + p * y - a) / (3 * y * y + p)
+            y = y - step
+        total = total + y
+    return total
+
+
 def escape(a: Any, b: Any) -> Any:
     """Iterations until a point escapes."""
     x, y, k = 0.0, 0.0, 0
@@ -146,6 +158,7 @@ def cases() -> list[Case]:
     u = rng.random(1000)
     means = rng.uniform(0.1, 3.0, 1_000_000)
     a = rng.standard_normal((5, 5))
+    ps = rng.uniform(0.5, 3.0, 100_000)
     normals = rng.standard_normal((50, 100_000))
     market = (100.0, 0.2, 0.05)
     return [
@@ -154,6 +167,7 @@ def cases() -> list[Case]:
         Case("lstm, 2 layers of 14", lstm, (w1, w2, xs), (w1, w2, xs, 1000, m), (0, 1), 1000),
         Case("heat, 1000 cells", heat, (u, 0.2), (u, 0.2, 1000, 10_000), (0, 1), 10_000),
         Case("kepler, 1e6 elements", kepler, (means, 0.3), (means, 0.3, 1_000_000), (1,), 1),
+        Case("newton, 1e5 parameters", newton, (ps, 2.0), (ps, 2.0, 100_000), (0, 1), 100_000),
         Case("escape time", escape, EDGE, (*EDGE, STEPS), (0, 1), STEPS),
         Case(
             "Monte Carlo, 1e5 paths", call_price, (*market, normals),

@@ -87,6 +87,19 @@ double kepler(const double *means, double e, long n) {
     return total;
 }
 
+double newton(const double *ps, double a, long n) {
+    double y = 1, total = 0;
+    for (long i = 0; i < n; i++) {
+        double p = ps[i], step = 1;
+        while (fabs(step) > 1e-10) {
+            step = (y * y * y + p * y - a) / (3 * y * y + p);
+            y -= step;
+        }
+        total += y;
+    }
+    return total;
+}
+
 double escape(double a, double b, long n) {
     double x = 0, y = 0;
     long k = 0;

@@ -52,6 +52,7 @@ NO_PEER: dict[str, str] = {
     "last_writers": "a part of the derivative of an assignment",
     "scan": "control flow holds graphs; tests/test_control_flow.py",
     "while_loop": "control flow holds graphs; tests/test_control_flow.py",
+    "call": "what checkpoint records while tracing; tests/test_checkpoint.py",
     "while_back": "the way back through a while_loop",
     "effect": "what a traced print or assert does",
     "ensured": "a value, with a condition that compiled code tests",

@@ -213,6 +213,10 @@ def _verify_loop(step: Loop) -> None:
         for body in step.bodies:
             pairs += [(a, b, 1) for a, b in zip(step.arguments[1:], body.inputs, strict=True)]
             pairs += [(a, b, 1) for a, b in zip(step.results, body.outputs, strict=True)]
+    elif step.kind == "call":
+        (body,) = step.bodies
+        given = (*step.arguments, *step.results), (*body.inputs, *body.outputs)
+        pairs += [(a, b, 1) for a, b in zip(*given, strict=True)]
     elif step.kind == "scan":
         (body,) = step.bodies
         for k, (a, b) in enumerate(zip(step.arguments, body.inputs, strict=True)):
@@ -222,8 +226,8 @@ def _verify_loop(step: Loop) -> None:
     elif step.kind == "while_loop":
         holds, body = step.bodies
         carry = step.arguments[m + n :]
-        given = (*step.arguments[:m], *carry), (*step.arguments[m : m + n], *carry)
-        for some, p in zip(given, (holds, body), strict=True):
+        both = (*step.arguments[:m], *carry), (*step.arguments[m : m + n], *carry)
+        for some, p in zip(both, (holds, body), strict=True):
             pairs += [(a, b, 1) for a, b in zip(some, p.inputs, strict=True)]
         pairs += [(a, b, 1) for a, b in zip(step.results, body.outputs, strict=True)]
     for outer, inner, times in pairs:

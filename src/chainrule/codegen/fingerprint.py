@@ -11,7 +11,7 @@ import functools
 import hashlib
 import struct
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,14 @@ def fingerprint(graph: Graph, *more: object) -> str:
     for x in more:
         key.note(repr(x).encode())
     return key.digest()
+
+
+def same_graphs(some: Sequence[Graph], others: Sequence[Graph]) -> bool:
+    """Whether graphs compile to the same machine code; False where that cannot be told."""
+    try:
+        return [fingerprint(g) for g in some] == [fingerprint(g) for g in others]
+    except Unkeyed:
+        return False
 
 
 PACKAGE: Final = Path(__file__).parents[1]

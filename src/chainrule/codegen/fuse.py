@@ -61,6 +61,7 @@ def loops_of(shape: Sequence[int], axes: int) -> tuple[int, ...]:
 
 
 LOOPS: Final = {
+    "call": ("body",),
     "cond": ("branches",),
     "while_loop": ("cond", "body"),
     "while_back": ("cond", "body", "back"),

@@ -198,7 +198,7 @@ class Callback:
 class Loop:
     """A choice between programs, or programs again and again.
 
-    The kind is "cond", "while_loop", "while_back" or "scan".
+    The kind is "call" (once), "cond", "while_loop", "while_back" or "scan".
 
     The rows of `ops.control_flow` say what the arguments and results are.
     """
@@ -221,6 +221,8 @@ class Loop:
     reverse: bool = False
     limit: int | None = None
     level: int = 0
+    back: Loop | None = None
+    """Of a `while_loop`: the `while_back` for which it remembers its turns."""
 
     def reads(self) -> list[Buffer]:
         """Buffers that are read."""

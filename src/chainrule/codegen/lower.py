@@ -13,6 +13,7 @@ from chainrule.codegen import views
 from chainrule.codegen.define import ENSURED, OPERATION, REDUCTIONS, combined, reduction_dtype
 from chainrule.codegen.doubt import check, plain
 from chainrule.codegen.expression import Expr
+from chainrule.codegen.fingerprint import same_graphs
 from chainrule.codegen.fuse import LOOPS, Fusion, Unit, aligned, is_native_loop, same_memory
 from chainrule.codegen.index import Coordinate, flat, plus, strides_of, times
 from chainrule.codegen.loops import Buffer, Callback, Kernel, Loop, Product, Program, Step, Store
@@ -96,6 +97,7 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
     steps = nested(steps, whole)
     finish(steps)
     steps = packed(merged(steps), memory)
+    _share_turns(steps)
     buffers = list(memory.buffers.values())
     return Program(
         steps,
@@ -154,7 +156,7 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
     counts = v.params.get("counts", (0, 0))
     if v.op == "scan":
         work_in_place(bodies[0], [(counts[0] + k, k) for k in range(counts[1])])
-    elif v.op != "cond":
+    elif v.op not in ("call", "cond"):
         work_in_place(bodies[1], [(counts[1] + k, k) for k in range(len(bodies[1].outputs))])
     if v.op == "while_back":
         start = counts[2] + counts[3]
@@ -169,7 +171,7 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         return memory.new("temporary", Value("scratch", None, (), {}).spec(shape, dtype))
 
     p = v.params
-    carry = 0 if v.op == "cond" else counts[1] if v.op == "scan" else len(results)
+    carry = 0 if v.op in ("call", "cond") else counts[1] if v.op == "scan" else len(results)
     following = [
         scratch((1,) if k in bodies[-1].inplace else b.value.shape, b.value.dtype)
         for k, b in enumerate(results[:carry])
@@ -197,6 +199,26 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         p.get("limit"),
         fusion.level[v],
     )
+
+
+def _share_turns(steps: list[Step]) -> None:
+    """Have a loop of unknown length whose value is wanted remember its turns for the way back."""
+    loops = [s for s in steps if isinstance(s, Loop)]
+    for k, back in enumerate(loops):
+        if back.kind != "while_back":
+            continue
+        m, n, q, count = back.counts
+        same = [*back.arguments[: m + n], *back.arguments[m + n + q : m + n + q + count]]
+        for there in loops[:k]:
+            if (
+                there.kind == "while_loop"
+                and there.back is None
+                and there.arguments == same
+                and there.limit == back.limit
+                and same_graphs(_graphs(there.value), _graphs(back.value)[:2])
+            ):
+                there.back = back
+                break
 
 
 def _results(v: Value, fusion: Fusion, memory: Memory) -> list[Buffer]:

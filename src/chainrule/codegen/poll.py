@@ -8,7 +8,6 @@ of the turn is tested, one instruction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,12 +35,12 @@ class Poll:
     after: str
     """The block from which the loop goes on."""
 
-    def write(self, clean: Callable[[], None] | None = None) -> None:
+    def write(self) -> None:
         """The blocks `ask` and `after`, the last of which is left open."""
         e = self.of.e
         e.label(self.ask)
         code = e.do(f"call i32 @{self.name}()")
-        self.of.steps.unless(e.do(f"icmp eq i32 {code}, 0"), str(INTERRUPTED), clean)
+        self.of.steps.unless(e.do(f"icmp eq i32 {code}, 0"), str(INTERRUPTED))
         e.put(f"br label %{self.after}")
         e.label(self.after)
 
@@ -95,12 +94,12 @@ class Endless:
         e.label(self.latch)
         self.carry.exchange()
 
-    def close(self, clean: Callable[[], None] | None) -> None:
+    def close(self) -> None:
         """Back to the head, with a look every so many turns."""
         e, poll = self.turns.e, self.poll
         if poll is not None:
             odd = e.do(f"icmp ne i64 {e.do(f'and i64 {self.following}, {poll.turns - 1}')}, 0")
             e.put(f"br i1 {odd}, label %{self.head}, label %{poll.ask}")
-            poll.write(clean)
+            poll.write()
         e.put(f"br label %{self.head}")
         e.label(self.end)

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from chainrule.codegen import gemm
 from chainrule.codegen.back import NO_MEMORY as NO_MEMORY
+from chainrule.codegen.back import Tape
 from chainrule.codegen.bounds import Sites
 from chainrule.codegen.carry import is_small
 from chainrule.codegen.emit import KernelEmitter, write_nest
@@ -64,6 +64,10 @@ class StepsEmitter:
         self.e = Emitter(self.module)
         self.names: dict[Buffer, str] = {}
         self._labels = 0
+        self.tapes: list[Tape] = []
+        """Those in memory that is to be given back whatever happens."""
+        self.kept: dict[Loop, Tape] = {}
+        """Tapes that loops have left for the way back over them."""
         self.inside = False
         """Whether this is the body of a loop or branch."""
 
@@ -155,14 +159,14 @@ class StepsEmitter:
         """The address of a routine of a library, of a function of Python (`codegen.linkage`)."""
         return self.shared.linkage.outside(name, self.e)
 
-    def unless(self, good: str, code: str, clean: Callable[[], None] | None = None) -> None:
-        """Return a code unless something holds; `clean` writes what is to be done before."""
+    def unless(self, good: str, code: str) -> None:
+        """Return a code unless something holds."""
         self._labels += 1
         go, stop = f"go{self._labels}", f"stop{self._labels}"
         self.e.put(f"br i1 {good}, label %{go}, label %{stop}")
         self.e.label(stop)
-        if clean is not None:
-            clean()
+        for tape in self.tapes:
+            tape.free()
         self.e.put(f"ret i32 {code}")
         self.e.label(go)
 

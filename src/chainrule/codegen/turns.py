@@ -8,10 +8,10 @@ places in turn; nothing is copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from chainrule.codegen.back import ThereAndBack
+from chainrule.codegen.back import Tape, ThereAndBack
 from chainrule.codegen.carry import Carry, is_small
 from chainrule.codegen.loops import Buffer, Loop, Program
 from chainrule.codegen.poll import Endless, poll_of
@@ -47,9 +47,12 @@ class Turns:
         step, e = self.step, self.e
         for _, slot in self.notes:
             e.put(f"store i8 0, ptr {slot}")
-        bodies = [self._body(p) for p in step.bodies]
+        # the turns of a way back may have been taken before
+        bodies = [self._body(p) for p in step.bodies[-1 if step in self.steps.kept else 0 :]]
         if step.kind == "cond":
             self._branch(bodies)
+        elif step.kind == "call":
+            self._run(bodies[0], [*self.arguments, *self.results])
         elif step.kind == "scan":
             self._scan(bodies[0])
         elif step.kind == "while_back":
@@ -80,12 +83,10 @@ class Turns:
         self.steps.module.functions.append(inlined(text))
         return name
 
-    def _run(
-        self, name: str, pointers: Sequence[str], clean: Callable[[], None] | None = None
-    ) -> None:
+    def _run(self, name: str, pointers: Sequence[str]) -> None:
         arguments = [*pointers, self.scratch, *[slot for _, slot in self.notes]]
         code = self.e.do(f"call i32 @{name}({', '.join('ptr ' + a for a in arguments)})")
-        self.steps.unless(self.e.do(f"icmp eq i32 {code}, 0"), code, clean)
+        self.steps.unless(self.e.do(f"icmp eq i32 {code}, 0"), code)
 
     # --- memory ----------------------------------------------------------------------------------
 
@@ -224,7 +225,12 @@ class Turns:
         m, k = self.step.counts
         constants = self._constants(m + k)
         carry = self._carry(m + k, len(self.step.results))
-        self.until(bodies, constants, carry)
+        back = self.step.back
+        tape = None if back is None else Tape(self, back)
+        count = self.until(bodies, constants, carry, tape)
+        if back is not None and tape is not None:
+            tape.count = count
+            self.steps.kept[back] = tape
         carry.give(known=False)
 
     def until(
@@ -232,11 +238,10 @@ class Turns:
         bodies: list[str],
         constants: Sequence[str],
         carry: Carry,
-        remember: Callable[[str], None] = lambda _: None,
-        clean: Callable[[], None] | None = None,
+        tape: Tape | None = None,
     ) -> str:
-        """Turns for as long as the condition holds; the number of those taken. `remember` writes
-        what a turn begins with, `clean` what is to be done before an error.
+        """Turns for as long as the condition holds; the number of those taken. A tape remembers
+        what they begin with.
 
         A doubt ends the loop: a NaN could keep it going for ever.
         """
@@ -247,15 +252,16 @@ class Turns:
         holds = self._slot_of(step.holds.nbytes)
         loop = Endless(self, carry, "0")
         i = loop.number
-        self._run(bodies[0], [*constants[:m], *carry.now, holds], clean)
+        self._run(bodies[0], [*constants[:m], *carry.now, holds])
         goes_on = self._truth(step.holds, holds)
         sure = e.do(f"icmp eq i8 {e.do(f'load i8, ptr {self.notes[1][1]}')}, 0")
         loop.begin(e.do(f"and i1 {goes_on}, {sure}"))
         if step.limit is not None:
-            self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG), clean)
-        remember(i)
-        self._run(bodies[1], [*constants[m : m + k], *carry.now, *carry.then], clean)
+            self.steps.unless(e.do(f"icmp ult i64 {i}, {step.limit}"), str(TOO_LONG))
+        if tape is not None:
+            tape.remember(i, carry)
+        self._run(bodies[1], [*constants[m : m + k], *carry.now, *carry.then])
         loop.latched()
         e.put(f"{loop.following} = add nuw nsw i64 {i}, 1")
-        loop.close(clean)
+        loop.close()
         return i

@@ -4,6 +4,7 @@ The derivative of a body is a graph made by tracing the walk over it, so every o
 
 - `cond`: the derivative of the branch that is chosen.
 - `scan` forwards: a scan whose carry holds tangents as well. Backwards: `derive.scan_back`.
+- `call`: a call of the derivative, which takes the operands and computes the body again.
 - `while_loop` forwards: likewise. Backwards: `derive.while_back`.
 """
 
@@ -27,7 +28,7 @@ from chainrule.derive.subgraphs import (
 )
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, Variable
-from chainrule.ops.control_flow import cond_row, scan_row, specs_of, while_row
+from chainrule.ops.control_flow import call_row, cond_row, scan_row, specs_of, while_row
 from chainrule.ops.effects import pure
 from chainrule.ops.recording import is_traced, raw, zeros_like
 from chainrule.ops.replay import replay
@@ -81,6 +82,43 @@ def _push_cond(tangents: Any, _y: Any, pred: Any, *operands: Any, branches: Any)
 
     values = [*operands, *[tangents[1 + i] for i in moving]]
     return tuple(_chosen(pred, [rule(g) for g in branches], values, branches[0].cls))
+
+
+# --- call ----------------------------------------------------------------------------------------
+
+
+def _pull_call(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
+    body, operands = pure(node.params["body"]), saved[1:]
+    active = [i for i, x in enumerate(operands) if node.inputs[i] is not None and is_float(x)]
+    cts = cotangents_of(ct, saved[0])
+    live = [k for k, c in enumerate(cts) if c is not None]
+    n = len(operands)
+
+    def rule(*values: Any) -> Sequence[Any]:
+        given = spread_to(len(cts), live, values[n:])
+        return pulled(function_of(body), values[:n], given, active)
+
+    values = [*operands, *[cts[k] for k in live]]
+    return spread(_by_itself(rule, values, body.cls), active, node)
+
+
+def _push_call(tangents: Any, _y: Any, *operands: Any, body: Graph) -> Any:
+    body = pure(body)
+    moving = [i for i, t in enumerate(tangents) if t is not None]
+    n, specs = len(operands), specs_of(body)
+
+    def rule(*values: Any) -> Sequence[Any]:
+        given = spread_to(n, moving, values[n:])
+        return in_full(pushed(function_of(body), values[:n], given), specs)
+
+    return tuple(_by_itself(rule, [*operands, *[tangents[i] for i in moving]], body.cls))
+
+
+def _by_itself(rule: Function, values: Sequence[Any], cls: type[Variable]) -> Sequence[Any]:
+    """What a rule gives, in a traced graph as a call again: it computes the body once more."""
+    if not any(map(is_traced, values)):
+        return rule(*values)
+    return call_row(values, body=as_graph(rule, specs_of_values(values), cls))
 
 
 # --- scan ----------------------------------------------------------------------------------------
@@ -206,6 +244,8 @@ def pushed_loop(
     }
 
 
+TABLE["call"].pull = _pull_call
+TABLE["call"].forward = _push_call
 TABLE["cond"].pull = _pull_cond
 TABLE["cond"].forward = _push_cond
 TABLE["scan"].forward = _push_scan

@@ -19,7 +19,7 @@ from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Spec
 from chainrule.ops.comparison import logical_not
-from chainrule.ops.control_flow import cond_row, scan_row, while_row
+from chainrule.ops.control_flow import call_row, cond_row, scan_row, while_row
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.effects import guarded
 from chainrule.ops.elementwise import where
@@ -86,6 +86,12 @@ def _cond(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]
         found, have = _where(graph, when, values, moved[1:], size)
         both.append([y if h else _spread(y, size) for y, h in zip(found, have, strict=True)])
     return tuple(_choose(pred, a, b) for a, b in zip(*both, strict=True))
+
+
+def _call(row: Any, size: int, operands: Any, moved: Any, params: dict[str, Any]) -> Any:
+    body = params["body"]
+    specs, every = [spec_of(v) for v in operands], [True] * len(body.outputs)
+    return call_row(operands, body=batched_graph(body, specs, moved, size, every))
 
 
 def _carries(body: Graph, moved: list[bool], m: int, n: int) -> list[bool]:
@@ -223,5 +229,10 @@ def _in_chunks(
     return out
 
 
-for _name, _rule in (("cond", _cond), ("scan", _scan), ("while_loop", batched_while)):
+for _name, _rule in (
+    ("call", _call),
+    ("cond", _cond),
+    ("scan", _scan),
+    ("while_loop", batched_while),
+):
     TABLE[_name].batch = _rule

@@ -7,7 +7,7 @@ the coefficients up to k of the operands, at a cost of k^2; the orders up to K c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -81,6 +81,17 @@ def _of_slice(x: Any) -> Spec:
     spec = spec_of(x)
     spec.shape = spec.shape[1:]
     return spec
+
+
+def _call_series(_y: Curve, *operands: Curve, body: Graph) -> Step:
+    moving = [k for k, x in enumerate(operands) if x.moves]
+    values = [x.value for x in operands]
+
+    def step(order: int) -> Any:
+        given = {k: _coefficients(operands[k], order) for k in moving}
+        return tuple([cs[-1] for cs in expanded(body, values, given, order)[1]])
+
+    return step
 
 
 def _cond_series(_y: Curve, pred: Curve, *operands: Curve, branches: tuple[Graph, Graph]) -> Step:
@@ -201,5 +212,12 @@ def _while_series(
     return step
 
 
-for _name, _rule in (("cond", _cond_series), ("scan", _scan_series), ("while_loop", _while_series)):
+_RULES: dict[str, Callable[..., Step]] = {
+    "call": _call_series,
+    "cond": _cond_series,
+    "scan": _scan_series,
+    "while_loop": _while_series,
+}
+
+for _name, _rule in _RULES.items():
     TABLE[_name].taylor = _rule

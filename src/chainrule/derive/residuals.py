@@ -157,6 +157,11 @@ class Turn:
                 found[n] = None
         return found
 
+    def _weight(self, node: Node) -> int:
+        """Of almost equal values a part of the carry is stored, which is in memory anyway."""
+        size = _bytes(node)
+        return size - size // 16 if node in self.carry else size
+
     def _cut(self, read: dict[Node, None], late: set[Node], free: set[Node]) -> list[Node]:
         """The values of fewest bytes between the carry and what is read."""
         weights = {
@@ -172,7 +177,7 @@ class Turn:
             if not before and node not in dependent:
                 continue
             dependent.add(node)
-            flow.join((node, 0), (node, 1), weights.get(node, _bytes(node)))
+            flow.join((node, 0), (node, 1), weights.get(node, self._weight(node)))
             for n in before:
                 flow.join((n, 1), (node, 0), ENDLESS)
             if node in read:

@@ -81,5 +81,7 @@ def shares(body: Graph) -> tuple[int | None, int | None]:
     memory = budget()
     if memory is None:
         return None, None
-    inside = any(n.op.name in ("scan", "while_loop", "while_back", "cond") for n in body.nodes)
+    inside = any(
+        n.op.name in ("scan", "while_loop", "while_back", "cond", "call") for n in body.nodes
+    )
     return (memory // 2, memory // 2) if inside else (memory, memory)

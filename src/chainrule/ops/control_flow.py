@@ -54,6 +54,18 @@ def run(graph: Graph, values: Sequence[Any]) -> list[Any]:
     return [np.asarray(raw(y))[()] for y in replay(graph, values)]
 
 
+def has_loop(graph: Graph) -> bool:
+    """Whether a graph, or one that its operations hold, goes round a loop."""
+    for node in graph.nodes:
+        if node.op is not None and node.op.name in ("scan", "while_loop", "while_back"):
+            return True
+        if node.op is not None and node.op.name in ("call", "cond"):
+            inner = node.params.get("branches") or (node.params["body"],)
+            if any(map(has_loop, inner)):
+                return True
+    return False
+
+
 # --- a choice ------------------------------------------------------------------------------------
 
 
@@ -69,6 +81,25 @@ def run(graph: Graph, values: Sequence[Any]) -> list[Any]:
 def cond_row(operands: Sequence[Any], branches: tuple[Graph, Graph]) -> tuple[Any, ...]:
     """What the first graph gives on operands[1:] where operands[0] holds, else the second."""
     return tuple(run(branches[0 if operands[0] else 1], operands[1:]))
+
+
+# --- a part by itself ----------------------------------------------------------------------------
+
+
+@operation(
+    reverse=_later,
+    forward=_later,
+    arity=None,
+    results=0,
+    name="call",
+    shape=lambda *_operands, body: specs_of(body),
+    untested="its parameter is a graph; tests/test_checkpoint.py",
+)
+def call_row(operands: Sequence[Any], body: Graph) -> tuple[Any, ...]:
+    """What a graph gives. Nothing inside of it is known outside: it is not kept for a derivative,
+    and not one with equal operations elsewhere.
+    """
+    return tuple(run(body, operands))
 
 
 # --- a loop of unknown length --------------------------------------------------------------------

@@ -58,6 +58,7 @@ def cond(
             specs,
             cls,
             "cond",
+            entire=True,
         )
         graphs.append(graph)
         outside.append(values)
@@ -269,6 +270,34 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:  # noqa: A001 - the name it ha
     array([1., 4., 9.])
     """
     return scan(lambda _, x: (None, f(x)), None, xs)[1]
+
+
+def called(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """`function(*args, **kwargs)`, traced, as one operation: what is inside is computed again by a
+    derivative.
+    """
+    leaves, nesting = flatten((args, kwargs))
+    places = [k for k, x in enumerate(leaves) if is_traced(x)]
+    given = [leaves[k] for k in places]
+    cls = type(given[0]) if given else standard_class()
+    results: list[Any] = []
+    found: list[Any] = []
+
+    def body(*tensors: Any) -> list[Any]:
+        inside = list(leaves)
+        for k, x in zip(places, tensors, strict=True):
+            inside[k] = x
+        args, kwargs = unflatten(nesting, inside)
+        results[:] = flatten(function(*args, **kwargs))
+        found[:] = [k for k, x in enumerate(results[0]) if is_traced(x)]
+        return [results[0][k] for k in found]
+
+    graph, outside = closed(body, map_specs(given), cls, "checkpoint", entire=True)
+    out = list(results[0])
+    if found:
+        for k, x in zip(found, rows.call_row([*outside, *given], body=graph), strict=True):
+            out[k] = x
+    return unflatten(results[1], out)
 
 
 # --- what they share -----------------------------------------------------------------------------

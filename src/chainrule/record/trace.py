@@ -8,11 +8,11 @@ Tensors of an enclosing recording or trace) is kept in the graph as given. Next:
 from __future__ import annotations
 
 from _thread import get_ident
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chainrule.errors import TracedValueError, at, user_line
-from chainrule.graph.graph import Effects, Graph, has_variable
+from chainrule.graph.graph import Effects, Graph, has_variable, operands
 from chainrule.graph.node import (
     Abstract,
     Leaf,
@@ -22,10 +22,11 @@ from chainrule.graph.node import (
     Spec,
     Variable,
     fresh,
+    next_order,
 )
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import renew, wrapped
-from chainrule.ops.replay import replay
+from chainrule.ops.replay import again, given, replay
 
 
 def trace(
@@ -74,19 +75,51 @@ def closed(
     specs: Sequence[Spec],
     cls: type[Variable],
     name: str = "",
+    entire: bool = False,
 ) -> tuple[Graph, list[Any]]:
     """The graph of a function with what it takes from outside as further inputs, before the others,
     and those values: Tensors of enclosing traces and recordings.
+
+    What the function computes of these alone is outside as well, computed once for all turns of a
+    loop; or, of a function that may not be run at all, inside: `entire`.
     """
+    first = next_order()
     graph = trace(function, specs, cls, name)
     outside = {n: v for n, v in graph.given() if n is not None and has_variable(n)}
+    between = _between(outside, first) if entire else []
+    for node in between:
+        outside.pop(node, None)
+        outside.update((n, v) for n, v in operands(node) if n is not None and has_variable(n))
+    for node in between:
+        outside.pop(node, None)
     values = [wrapped(cls, v, n) for n, v in outside.items()]
 
     def whole(*inputs: Any) -> list[Any]:
         k = len(values)
-        return replay(graph, inputs[k:], known=dict(zip(outside, inputs[:k], strict=True)))
+        known = dict(zip(outside, inputs[:k], strict=True))
+        for node in between:
+            known[node] = again(node, [given(cls, n, v, known) for n, v in operands(node)])
+        return replay(graph, inputs[k:], known=known)
 
     return trace(whole, [*map(spec_of, values), *specs], cls, name), values
+
+
+def _between(nodes: Iterable[Node], first: int) -> list[Node]:
+    """Traced operations that some nodes are or depend on, recorded after a moment, in order."""
+    found: set[Node] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if node.order < first or node.op is None or node.saved is None or node in found:
+            continue
+        if _is_traced(node.saved[0]):
+            found.add(node)
+            stack.extend(n for n in node.inputs if n is not None)
+    return sorted(found, key=lambda n: n.order)
+
+
+def _is_traced(value: Any) -> bool:
+    return type(value) is Abstract or (type(value) is tuple and any(map(_is_traced, value)))
 
 
 def check_given(graph: Graph) -> None:

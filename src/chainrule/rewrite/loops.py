@@ -47,7 +47,7 @@ def in_segments(graph: Graph, make: Callable[[Any], Any], unasked: bool = True) 
     return graph
 
 
-_LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond"})
+_LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond", "call"})
 
 
 class _Walk:

@@ -171,7 +171,7 @@ class Builder:
 _KNOWN: Final = frozenset({bool, np.bool_, np.ndarray})
 """Types of a condition that is known beforehand."""
 
-_LOOPS: Final = frozenset({"cond", "scan", "while_loop", "while_back"})
+_LOOPS: Final = frozenset({"call", "cond", "scan", "while_loop", "while_back"})
 
 
 def _is_little(node: Node) -> bool:
@@ -336,10 +336,17 @@ def negative_factor(node: Node, operands: list[Operand], build: Builder) -> Any:
     """(-x) * 2 is x * -2."""
     for x, other in (operands, operands[::-1]):
         inner, c = _made_by(x, "negative"), constant(other)
-        if inner is not None and np.asarray(c).dtype.kind == "f" and like(x, node):
+        number = c is not None and np.asarray(c).dtype.kind in "fi"
+        if inner is not None and number and like(x, node) and _is_real(node):
             factor = -other if type(other) in NUMBERS else np.negative(other)
             return build.do(node.op, [_operand(inner, 0, build), factor])
     return None
+
+
+def _is_real(node: Node) -> bool:
+    assert node.saved is not None
+    kind: str = node.saved[0].dtype.kind
+    return kind == "f"
 
 
 def same_shape(node: Node, operands: list[Operand], build: Builder) -> Any:

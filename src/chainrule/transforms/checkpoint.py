@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from chainrule.graph.node import paused
+from chainrule.record.control_flow import called
 from chainrule.record.recompute import forgotten
 from chainrule.record.trace import is_tracing
+from chainrule.transforms.arguments import prepared
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +26,8 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
     about a third more time. Calls may be nested.
 
     f must compute the same when it runs again. Raises GraphError where it does not, and where an
-    argument was changed in place in between. While a function is traced it has no effect.
+    argument was changed in place in between. In compiled code, its loops included, a call is one
+    operation, of which the arguments are kept; its derivative computes what is inside once more.
 
     >>> def layer(x):
     ...     return np.tanh(2 * x) + x
@@ -34,7 +37,10 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(f)
     def forgetful(*args: P.args, **kwargs: P.kwargs) -> R:
-        if is_tracing() or get_ident() in paused:
+        if is_tracing():
+            again: R = called(prepared(f), args, kwargs)
+            return again
+        if get_ident() in paused:
             return f(*args, **kwargs)
         out: R = forgotten(f, args, kwargs)
         return out

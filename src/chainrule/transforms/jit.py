@@ -15,10 +15,12 @@ import numpy as np
 
 from chainrule.codegen.options import wanted
 from chainrule.errors import ArgumentError, DtypeError, at, user_line
+from chainrule.graph.budget import budget
 from chainrule.graph.graph import Graph, has_variable
 from chainrule.graph.node import Abstract, Spec, Variable
+from chainrule.ops.control_flow import has_loop
 from chainrule.ops.replay import replay
-from chainrule.record.trace import trace
+from chainrule.record.trace import is_tracing, trace
 from chainrule.record.trees import LEAF, Structure, flatten, unflatten
 from chainrule.tensor import Tensor
 from chainrule.transforms.costs import comparison, noted
@@ -160,6 +162,8 @@ class Jitted:
         if entry.outside or any(isinstance(x, Variable) and _is_live(x) for x in leaves):
             if entry.outside:  # it takes Tensors from outside whose derivative may be wanted
                 return self.function(*args, **kwargs)
+            if budget() is not None and not is_tracing() and has_loop(entry.graph):
+                raise _no_budget(self.__name__)
             wanted = [
                 _as_tensor(x, cls or Tensor, s)
                 for x, s in zip(leaves, entry.graph.inputs, strict=True)
@@ -434,6 +438,15 @@ def _donated(
             "compiled code" + at(user_line())
         )
     return tuple(found)
+
+
+def _no_budget(name: str) -> ArgumentError:
+    """The error of a budget for loops that are compiled, and differentiated outside."""
+    return ArgumentError(
+        f"memory=: {name} is compiled, and its loops cannot keep to a budget where the derivative "
+        f"is taken outside; compile the derivative instead, as in `cr.jit(cr.grad({name}, "
+        "memory=...))`, which may call compiled functions" + at(user_line())
+    )
 
 
 def _finish(structure: Structure) -> Callable[[Any], Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.graph.graph import Effects, note_effect
+from chainrule.graph.node import next_order
 from chainrule.ops.recording import is_traced
 from chainrule.record.effects import text
 from chainrule.record.syntax import state
@@ -50,7 +51,10 @@ class Helpers(Calls):
             orelse()
 
     def while_(self, test: Thunk, body: Part, access: Any, spec: Spec) -> None:
-        """`while`: passes run as Python's until the condition is traced."""
+        """`while`: passes run as Python's until the condition is traced, each of them written out
+        where it records anything.
+        """
+        passes = 0
         while True:
             with Effects() as effects:
                 asked = test()
@@ -61,7 +65,10 @@ class Helpers(Calls):
                 note_effect(node)
             if not asked:
                 return
+            before = next_order()
             body()
+            passes += next_order() > before + 1
+            control_flow.passed(passes)
 
     def for_(
         self, iterable: Any, body: Part, going_on: Thunk | None, access: Any, spec: Spec

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from chainrule.errors import SyntaxUnsupported
+from chainrule.errors import SyntaxUnsupported, at, user_line
 from chainrule.record import control_flow as operations
 from chainrule.record import effects
 from chainrule.record.syntax.tracing import witness
+from chainrule.record.trace import is_tracing
 
 UNROLLED: Final = 16
 """A loop over an ordinary range of at most so many passes is written out, pass by pass ..."""
 
 WRITTEN_OUT: Final = 2000
 """... and one that cannot be an operation of the traced program (it asks for the number) up to so
-many."""
+many. So many passes of a `while` on ordinary values are written out."""
 
 
 class ControlFlow:
@@ -47,6 +48,16 @@ class ControlFlow:
                 f"a loop of {len(values)} passes is too long to be written out (the limit is "
                 f"{WRITTEN_OUT}), and it cannot be one operation of the traced program: {reason}"
             ) from reason
+
+    def passed(self, count: int) -> None:
+        """Raise where a `while` on ordinary values has had more passes than are written out."""
+        if count > WRITTEN_OUT and is_tracing():
+            raise SyntaxUnsupported(
+                "a `while` whose condition is an ordinary Python value is written out pass by "
+                f"pass, and has had {WRITTEN_OUT} of them, the limit; loop over `range(n)`, or let "
+                "the condition depend on an argument, to make it one operation of the traced "
+                "program" + at(user_line())
+            )
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """`print` of traced values, or in a branch or loop that is traced."""

@@ -27,7 +27,8 @@ class State:
     lent: tuple[str, ...]
     """May be changed in place by what is called."""
     restored: tuple[str, ...]
-    """Rebound by one branch and read by the other, not after: to be set back between them."""
+    """Rebound by one branch and read by the other, or in a loop, and not read after: to be set
+    back, so that nothing of the trace is left in them."""
     refused: tuple[str, ...]
     """Changed in a way that cannot be followed: an error where values are traced."""
 
@@ -222,12 +223,14 @@ class Scope:
         self._live(function.body, set())
         self._bound(function.body, self.params | self.nonlocals)
 
-    def _state(self, node: Construct, names: Names, live: set[str], before: set[str]) -> None:
+    def _state(
+        self, node: Construct, names: Names, live: set[str], before: set[str], left: set[str]
+    ) -> None:
         called = (self._by_calls, self._changed_by_calls) if names.calls else (set(), set())
         changed = names.changed | called[1]
         rebound = (names.stored & (live | (changed & before))) | called[0]
         rebound &= self.mine
-        restored = (names.stored & before & self.mine) - rebound
+        restored = (names.stored & left & self.mine) - rebound
         lost = {p for p in changed if "." in p and root(p) in names.stored}
         lost |= {p for p in changed if root(p) not in self.mine} | (names.stored & self.globals)
         # what is made and changed in here, and not seen from outside, is no state
@@ -254,7 +257,7 @@ class Scope:
         after = after | self._captured
         if isinstance(s, ast.If):
             branches = self._live(s.body, after) | self._live(s.orelse, after)
-            self._state(s, names_of(*s.body, *s.orelse), after, branches)
+            self._state(s, names_of(*s.body, *s.orelse), after, branches, branches)
             return branches | names_of(s.test).read
         if isinstance(s, ast.For | ast.While):
             return self._live_before_loop(s, after)
@@ -280,7 +283,8 @@ class Scope:
                 break
             live = again
         targets = [s.target] if isinstance(s, ast.For) else [s.test]
-        self._state(s, names_of(*targets, *s.body), live, set())
+        names = names_of(*targets, *s.body)
+        self._state(s, names, live, set(), names.stored)
         return live | names_of(s.iter).read if isinstance(s, ast.For) else live
 
     # definite assignment: which names are bound for certain
