@@ -348,5 +348,18 @@ def normalized() -> Steps:
     }
 
 
+@case("standardized vector, cubed, 100000")
+def standardized() -> Steps:
+    """What is stored on the way to the result lies where the result will."""
+    x = rng.random(100_000)
+
+    def f(x: Any, np: Any) -> Any:
+        y = np.tanh(x) - np.mean(np.tanh(x))
+        return (y * (1 / np.sqrt(np.mean(y * y)))) ** 3
+
+    ours, theirs = cr.jit(lambda x: f(x, np)), jax.jit(lambda x: f(x, jnp))
+    return {"chainrule": lambda: ours(x), "jax": ready(theirs, x)}
+
+
 CASES.update(SMALL)
 CASES.update(routines(rng))
