@@ -22,6 +22,7 @@ from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 from chainrule.rewrite.bounded import way_back
 from chainrule.rewrite.segments import segmented
+from chainrule.rewrite.within import joined
 
 Apply = Callable[[Node, list[Any]], Any]
 
@@ -36,7 +37,7 @@ def improved(graph: Graph, make: Callable[[Any], Any], unasked: bool = True) -> 
     if not any(n.op is not None and n.op.name in _LOOPS for n in graph.nodes):
         return graph
     for _ in range(3):
-        graph = _Walk(graph, make).graph()
+        graph = _Walk(joined(graph, make, Numbers()), make).graph()
     return in_segments(graph, make, unasked)
 
 
@@ -331,11 +332,13 @@ class Numbers:
         self._known: dict[Any, int] = {}
         self._kept: list[Any] = []
 
-    def graph(self, graph: Graph, outputs: Sequence[int]) -> tuple[Any, ...]:
-        """What some outputs of a graph are, as a key."""
+    def graph(
+        self, graph: Graph, outputs: Sequence[int], inputs: Sequence[Any] | None = None
+    ) -> tuple[Any, ...]:
+        """What some outputs of a graph are, as a key; `inputs` says what the inputs are."""
         found: dict[Node, int] = {}
         for k, leaf in enumerate(graph.inputs):
-            found[leaf] = self._number(("input", k))
+            found[leaf] = self._number(("input", k if inputs is None else inputs[k]))
         for node in graph.nodes:
             parts = [self._of(n, v, found) for n, v in operands(node)]
             params = tuple((k, self._param(p)) for k, p in sorted(node.params.items()))
@@ -344,6 +347,10 @@ class Numbers:
         return tuple(
             [self._of(graph.outputs[k]._node, graph.outputs[k]._value, found) for k in outputs]
         )
+
+    def operand(self, node: Node | None, value: Any) -> int:
+        """What an operand is, as a key."""
+        return self._of(node, value, {})
 
     def _of(self, node: Node | None, value: Any, found: dict[Node, int]) -> int:
         if node is not None and node in found:
