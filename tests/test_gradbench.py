@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from benchmarks.gradbench import ba, descent, kmeans, particle, saddle
+from benchmarks.gradbench import ba, descent, kmeans, memory, particle, saddle
 from benchmarks.gradbench.__main__ import EVALS, define
 
 ROOT = Path(__file__).parents[1]
