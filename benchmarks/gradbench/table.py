@@ -23,13 +23,13 @@ def markdown(
     found: Iterable[tuple[str, str, dict[str, Session]]], tools: Sequence[str], idle: int
 ) -> str:
     """A heading and a table: one row for each eval and size, and whether it is a derivative.
-    `idle` is the memory of an interpreter that does nothing.
+    `idle` is the memory of an interpreter that does nothing to speak of.
     """
     others = [t for t in tools if t != "manual"]
     titles = [
         "eval", "size", "what", "manual",
         *(f"{t} ÷ manual" for t in others), "chainrule's first call", "its memory", "manual's",
-        "without interpreter ÷ manual's",
+        "without the interpreter ÷ manual's",
     ]  # fmt: skip
     lines = [
         *_origin(),
@@ -37,7 +37,7 @@ def markdown(
         "Times divided by those of `manual`, hand-written C++ (below 1 is faster), or times where",
         "it has no such eval. A dash: the tool has no such eval, or took too long; a cross: its",
         "answer was wrong. Memory is the largest resident size of the process, at one call of what",
-        "is hand-written; an interpreter with NumPy and LLVM loaded, which does nothing, takes",
+        "is hand-written; an interpreter that has compiled the derivative of x * x takes",
         f"{idle / MEGABYTE:.0f} MB.",
         "",
         "| " + " | ".join(titles) + " |",
