@@ -140,3 +140,38 @@ def test_threads_share_one_machine() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(ask, range(16)))) == 1
     assert len(set(map(id, kept))) == 1
+
+
+VIEWS: dict[str, Callable[[Any], Any]] = {
+    "axes moved and merged": lambda x: np.transpose(x, (1, 2, 0)).reshape(12, 50),
+    "merged and transposed": lambda x: x.reshape(50, 12).T,
+    "one of many": lambda x: x[:, 1, :].T,
+    "split": lambda x: x.reshape(25, 2, 12)[:, 1].T,
+}
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_views_of_views_are_read_where_they_lie(view: Callable[[Any], Any]) -> None:
+    """No operand is copied where its rows or its columns lie in one piece."""
+    rng = np.random.default_rng(0)
+    x = rng.random((50, 4, 3))
+    w = rng.random((view(x).shape[-1], 40))
+
+    def product(x: Any, w: Any) -> Any:
+        return view(x) @ w
+
+    compiled = cr.jit(product)
+    np.testing.assert_allclose(compiled(x, w), product(x, w), rtol=1e-12)
+    assert not compiled.lower(x, w).program.kernels
+
+
+def test_what_has_no_steps_is_copied() -> None:
+    """Axes that are merged in another order than they lie."""
+    x, w = np.random.default_rng(0).random((50, 4, 30)), np.ones((200, 40))
+
+    def product(x: Any, w: Any) -> Any:
+        return np.transpose(x, (2, 0, 1)).reshape(30, 200) @ w + np.swapaxes(x, 0, 1).reshape(
+            30, 200
+        ) @ (2 * w)
+
+    np.testing.assert_allclose(cr.jit(product)(x, w), product(x, w), rtol=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from benchmarks.gradbench import ba, descent, kmeans, particle, saddle
+from benchmarks.gradbench import ba, descent, kmeans, memory, particle, saddle
 from benchmarks.gradbench.__main__ import EVALS, define
 
 ROOT = Path(__file__).parents[1]
@@ -435,3 +436,15 @@ def test_every_eval_has_its_functions() -> None:
     for name, wanted in functions.items():
         for function in wanted:
             assert callable(getattr(define(name), function).evaluate)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells sizes there")
+def test_memory_is_that_of_the_process_alone() -> None:
+    """A process that another one starts is not as large as that one."""
+    before = memory.of_process(os.getpid())
+    ballast = np.ones(1 << 25)
+    assert memory.of_process(os.getpid()) > before + ballast.nbytes / 2
+    assert memory.of_command(["true"]) < 50 * 2**20
+    own = [sys.executable, "-c", "bytearray(10**8)"]
+    assert 10**8 < memory.of_command(own) < 2 * 10**8
+    assert memory.of_command(["false"]) == 0

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.codegen.loops import work
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="there are no timers that send signals"
@@ -181,3 +182,18 @@ def test_short_loops_do_not_ask() -> None:
     long = cr.jit(lambda x: cr.fori_loop(0, 10**6, lambda _, x: x * 0.5, x)).lower(1.0)
     assert "PyErr_CheckSignals" not in short.llvm
     assert "PyErr_CheckSignals" in long.llvm
+
+
+def test_branches_are_no_loops() -> None:
+    """A loop with branches in branches asks about as seldom as one with what is in them."""
+
+    def choose(x: Any, depth: int) -> Any:
+        if depth == 0:
+            return x * 0.5
+        return cr.cond(x > depth, lambda x: choose(x, depth - 1), lambda x: x + 1, x)
+
+    def grown(depth: int) -> int:
+        f = cr.jit(lambda x: cr.while_loop(lambda x: x < 9.0, lambda x: choose(x, depth), x))
+        return work(f.lower(1.0).program)
+
+    assert grown(6) < 10 * grown(1)

@@ -288,3 +288,71 @@ def test_extremes_of_rows_of_every_length(dtype: str) -> None:
 
         for ours, theirs in zip(cr.jit(f)(x), f(x), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+# --- temporaries that lie in results --------------------------------------------------------------
+
+
+def agree(got: Any, want: Any) -> None:
+    """Compare results, one or several."""
+    several = isinstance(want, tuple)
+    for a, b in zip(got if several else (got,), want if several else (want,), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def softmax(x: Any) -> Any:
+    e = np.exp(x - np.max(x))
+    return e / np.sum(e)
+
+
+def standardized(x: Any) -> Any:
+    y = np.exp(x) - np.sum(np.exp(x)) / x.size
+    return (y * (1 / np.sqrt(np.sum(y * y)))) ** 3
+
+
+def three_passes(x: Any) -> Any:
+    """One temporary after the other, in the same place."""
+    for _ in range(3):
+        x = np.sin(x) / np.sum(np.sin(x) ** 2)
+    return x
+
+
+def of_two(x: Any) -> Any:
+    """Results that both read what is stored: one of them can have its place."""
+    e = np.exp(x)
+    return e / np.sum(e), e * np.sum(e * x)
+
+
+@pytest.mark.parametrize("shape", [(4096,), (5003,), (67, 89)])
+@pytest.mark.parametrize("function", [softmax, standardized, three_passes, of_two])
+def test_what_is_read_for_the_last_time_lies_in_the_result(function: Any, shape: Any) -> None:
+    """No temporary is as large as the data."""
+    x = RNG.random(shape)
+    compiled = cr.jit(function)
+    agree(compiled(x), function(x))
+    assert compiled.lower(x).program.arena < x.nbytes / 2
+
+
+def reversed_twice(x: Any) -> Any:
+    e = np.exp(x)
+    return e[::-1] * np.sum(e)
+
+
+def shifted(x: Any) -> Any:
+    e = np.exp(x)
+    return np.sum(e) * e - np.roll(e, 1)
+
+
+def kept_on(x: Any) -> Any:
+    """Read once more after the result is there."""
+    e = np.exp(x)
+    y = e * np.sum(e)
+    return y, np.sum(y[::-1] * e)
+
+
+@pytest.mark.parametrize("function", [reversed_twice, shifted, kept_on])
+def test_what_is_read_elsewhere_stays_where_it_is(function: Any) -> None:
+    x = RNG.random(5003)
+    compiled = cr.jit(function)
+    agree(compiled(x), function(x))
+    assert compiled.lower(x).program.arena >= x.nbytes

@@ -10,6 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule.graph.node import Abstract
 from chainrule.record.trace import trace
+from chainrule.rewrite import loops
 from chainrule.rewrite.expand import EXPANSIONS
 from chainrule.rewrite.optimize import optimized
 from chainrule.run.reference import Reference
@@ -82,3 +83,34 @@ def test_a_negative_factor_goes_into_a_number_of_any_kind() -> None:
     x = np.linspace(0.0, 1.0, 5)
     np.testing.assert_allclose(compiled(x), -np.exp(x) * 2, rtol=1e-14)
     assert "negative" not in [n.op.name for n in compiled.lower(x).graph.nodes]
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, cr.grad])
+def test_loops_in_loops_are_not_gone_through_by_factors(transform: Any, monkeypatch: Any) -> None:
+    """Each level of loops adds walks, and does not multiply them by three."""
+    walks = 0
+    walk = loops._Walk.graph
+
+    def counted(self: Any) -> Any:
+        nonlocal walks
+        walks += 1
+        return walk(self)
+
+    monkeypatch.setattr(loops._Walk, "graph", counted)
+
+    def needed(depth: int) -> int:
+        nonlocal walks
+
+        def nest(x: Any, depth: int) -> Any:
+            if depth == 0:
+                return np.sin(x)
+            turn = lambda i, y: y + np.cos(i * x) * nest(x * y, depth - 1)  # noqa: E731
+            return cr.fori_loop(0, 3, turn, x)
+
+        walks = 0
+        f = cr.jit(transform(lambda x: nest(x, depth)))
+        eager = transform(lambda x: nest(x, depth))
+        np.testing.assert_allclose(f(0.3), eager(0.3), rtol=1e-10)
+        return walks
+
+    assert needed(5) < 2.5 * needed(4)

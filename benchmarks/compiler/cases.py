@@ -348,5 +348,38 @@ def normalized() -> Steps:
     }
 
 
+@case("standardized vector, cubed, 100000")
+def standardized() -> Steps:
+    """What is stored on the way to the result lies where the result will."""
+    x = rng.random(100_000)
+
+    def f(x: Any, np: Any) -> Any:
+        y = np.tanh(x) - np.mean(np.tanh(x))
+        return (y * (1 / np.sqrt(np.mean(y * y)))) ** 3
+
+    ours, theirs = cr.jit(lambda x: f(x, np)), jax.jit(lambda x: f(x, jnp))
+    return {"chainrule": lambda: ours(x), "jax": ready(theirs, x)}
+
+
+@case("a root by Newton's method, and how it moves")
+def rooted() -> Steps:
+    """A loop and its derivative forwards, of unknown length; each step is taken or halved."""
+
+    def root(a: Any, while_loop: Any, cond: Any) -> Any:
+        def turn(state: Any) -> Any:
+            x, step, k = state
+            ahead = x - step * (x**3 - a) / (3 * x * x)
+            closer = abs(ahead**3 - a) < abs(x**3 - a)
+            return cond(closer, lambda x: (ahead, step, k + 1), lambda x: (x, step / 2, k + 1), x)
+
+        return while_loop(lambda s: s[2] < 1000, turn, (a, 1.0, 0))[0]
+
+    ours = cr.jit(lambda a: cr.jvp(lambda a: root(a, cr.while_loop, cr.cond), a, 1.0))
+    theirs = jax.jit(
+        lambda a: jax.jvp(lambda a: root(a, jax.lax.while_loop, jax.lax.cond), (a,), (1.0,))
+    )
+    return {"chainrule": lambda: ours(5.0), "jax": ready(theirs, 5.0)}
+
+
 CASES.update(SMALL)
 CASES.update(routines(rng))

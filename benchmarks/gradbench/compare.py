@@ -20,13 +20,13 @@ import shlex
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import memory
 from .picture import draw
 from .table import markdown
 
@@ -120,17 +120,17 @@ class Process:
             timer.cancel()
 
     def end(self) -> int:
-        """End it, and give its largest resident size."""
+        """End it, and give its largest resident size in bytes; 0 where it has ended by itself."""
+        most = memory.of_process(self.child.pid)
         for pipe in (self.child.stdout, self.child.stdin):
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
         timer = threading.Timer(5, self.child.kill)
         timer.start()
-        _, status, used = os.wait4(self.child.pid, 0)
+        self.child.wait()
         timer.cancel()
-        self.child.returncode = os.waitstatus_to_exitcode(status)
-        return used.ru_maxrss * 1024
+        return most
 
 
 def converse(name: str, arguments: str, tool: str, checkout: Path, limit: float) -> Session:
@@ -158,24 +158,11 @@ def converse(name: str, arguments: str, tool: str, checkout: Path, limit: float)
     asking.end()
     session.memory = answering.end()
     if tool == "manual" and session.functions:  # its driver is the larger part, and builds it too
-        session.memory = alone(last, checkout)
+        program = f"tools/manual/bin/{last['module']}"
+        session.memory = memory.of_program(program, last["function"], last["input"], checkout)
     if not session.functions and not session.problem:
         session.problem = "the eval ended early"
     return session
-
-
-def alone(message: dict[str, Any], checkout: Path) -> int:
-    """The largest resident size of the hand-written program at one call."""
-    program = f"tools/manual/bin/{message['module']}"
-    with tempfile.NamedTemporaryFile("w") as file:
-        json.dump({**message["input"], "min_runs": 1, "min_seconds": 0}, file)
-        file.flush()
-        child = subprocess.Popen(
-            [program, file.name, message["function"]], cwd=checkout, stdout=subprocess.DEVNULL
-        )
-        _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return used.ru_maxrss * 1024
 
 
 def heard(message: Any, reply: Any, session: Session, asked: dict[int, Calls]) -> None:
@@ -229,7 +216,7 @@ def main() -> None:
     )
     parser.add_argument("checkout", type=Path, help="a work tree of gradbench/gradbench")
     parser.add_argument("--evals", default=",".join(WORKLOADS))
-    parser.add_argument("--sizes", default="small,medium")
+    parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--tools", default=",".join(TOOLS))
     parser.add_argument("--runs", type=int, default=2, help="least number of calls")
     parser.add_argument("--seconds", type=float, default=0.5, help="least time of all calls")
@@ -242,7 +229,9 @@ def main() -> None:
             "https://github.com/gradbench/gradbench, and give its path"
         )
     found: list[Found] = []
-    text = markdown(noted(sessions(options), found), options.tools.split(","), idle())
+    text = markdown(
+        noted(sessions(options), found), options.tools.split(","), memory.of_interpreter()
+    )
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "gradbench.md").write_text(text + "\n")
     draw(found, options.output / "gradbench.png")
@@ -254,14 +243,6 @@ def noted(items: Iterator[Found], found: list[Found]) -> Iterator[Found]:
     for item in items:
         found.append(item)
         yield item
-
-
-def idle() -> int:
-    """The resident size of an interpreter that has loaded NumPy and LLVM, in bytes."""
-    child = subprocess.Popen([sys.executable, "-c", "import numpy, llvmlite.binding"])
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return used.ru_maxrss * 1024
 
 
 if __name__ == "__main__":

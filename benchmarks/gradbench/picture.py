@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 WHATS = ("derivative", "primal")
 
 
-def ratios(found: Sequence[Found], what: str) -> dict[str, float]:
-    """chainrule's time by that of `manual`, by eval and size."""
+OTHERS = {"pytorch": "o", "jax": "D"}
+"""Tools beside chainrule, and how their derivatives are marked."""
+
+
+def ratios(found: Sequence[Found], what: str, tool: str = "chainrule") -> dict[str, float]:
+    """A tool's time by that of `manual`, by eval and size."""
     out: dict[str, float] = {}
     for name, size, sessions in found:
-        ours, theirs = (calls_of(sessions.get(t), what) for t in ("chainrule", "manual"))
+        ours, theirs = (calls_of(sessions.get(t), what) for t in (tool, "manual"))
         if ours is not None and theirs is not None and ours.valid:
             out[f"{name} {size}"] = ours.usual / theirs.usual
     return out
@@ -47,11 +51,19 @@ def draw(found: Sequence[Found], path: Path) -> None:
         values = [found_here[n] for n in names if n in found_here]
         bars = shown.barh(places, values, height=0.4, color=color, label=what)
         shown.bar_label(bars, [f"{v:.2g}" for v in values], padding=2, fontsize=7)
+    for tool, mark in OTHERS.items():
+        theirs = ratios(found, "derivative", tool)
+        places = [i for i, n in enumerate(names) if n in theirs]
+        values = [theirs[n] for n in names if n in theirs]
+        if values:
+            shown.plot(values, places, mark, color="#c2571a", label=f"derivative, {tool}", ms=4)
     shown.set_yticks([i + 0.2 for i in range(len(names))], names)
     shown.invert_yaxis()
     shown.set_xscale("log")
     shown.axvline(1.0, color="black", linewidth=0.8)
-    shown.set_xlabel("time of chainrule divided by that of hand-written C++ (below 1 is faster)")
+    shown.set_xlabel(
+        "time divided by that of hand-written C++ (below 1 is faster); bars: chainrule"
+    )
     shown.margins(x=0.12)
     shown.legend(frameon=False)
     figure.tight_layout()

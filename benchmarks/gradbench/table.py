@@ -23,20 +23,22 @@ def markdown(
     found: Iterable[tuple[str, str, dict[str, Session]]], tools: Sequence[str], idle: int
 ) -> str:
     """A heading and a table: one row for each eval and size, and whether it is a derivative.
-    `idle` is the memory of an interpreter that does nothing.
+    `idle` is the memory of an interpreter that does nothing to speak of.
     """
     others = [t for t in tools if t != "manual"]
     titles = [
         "eval", "size", "what", "manual",
         *(f"{t} ÷ manual" for t in others), "chainrule's first call", "its memory", "manual's",
+        "without the interpreter ÷ manual's",
     ]  # fmt: skip
     lines = [
         *_origin(),
         "",
         "Times divided by those of `manual`, hand-written C++ (below 1 is faster), or times where",
         "it has no such eval. A dash: the tool has no such eval, or took too long; a cross: its",
-        "answer was wrong. Memory is the largest resident size; that of an interpreter with NumPy",
-        f"and LLVM loaded, which does nothing, is {idle / MEGABYTE:.0f} MB.",
+        "answer was wrong. Memory is the largest resident size of the process, at one call of what",
+        "is hand-written; an interpreter that has compiled the derivative of x * x takes",
+        f"{idle / MEGABYTE:.0f} MB.",
         "",
         "| " + " | ".join(titles) + " |",
         "|---|---|---|" + "--:|" * (len(titles) - 3),
@@ -46,14 +48,14 @@ def markdown(
             if session.problem:
                 print(f"{name} {size}, {tool}: {session.problem}", file=sys.stderr, flush=True)
         for what in ("derivative", "primal"):
-            row = _row(what, sessions, others)
+            row = _row(what, sessions, others, idle)
             if row:
                 lines.append("| " + " | ".join([name, size, what, *row]) + " |")
                 print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
 
 
-def _row(what: str, sessions: dict[str, Session], others: Sequence[str]) -> list[str]:
+def _row(what: str, sessions: dict[str, Session], others: Sequence[str], idle: int) -> list[str]:
     reference = calls_of(sessions.get("manual"), what)
     ours = sessions.get("chainrule")
     calls = calls_of(ours, what)
@@ -64,8 +66,16 @@ def _row(what: str, sessions: dict[str, Session], others: Sequence[str]) -> list
         _time(scale),
         *(_cell(calls_of(sessions.get(t), what), scale) for t in others),
         _time(calls.seconds[0] if calls else None),
-        *(f"{s.memory / MEGABYTE:.0f} MB" if s else "-" for s in (ours, sessions.get("manual"))),
+        *_memory(ours, sessions.get("manual"), idle),
     ]
+
+
+def _memory(ours: Session | None, reference: Session | None, idle: int) -> list[str]:
+    """Two sizes, and the ratio of what is there for the eval."""
+    sizes = [s.memory if s else 0 for s in (ours, reference)]
+    cells = [f"{size / MEGABYTE:.0f} MB" if size else "-" for size in sizes]
+    known = all(sizes)
+    return [*cells, f"{max(sizes[0] - idle, 0) / sizes[1]:.2g}" if known else "-"]
 
 
 def calls_of(session: Session | None, what: str) -> Calls | None:

@@ -1,12 +1,18 @@
-"""Arguments whose memory a result may have: the caller does not need them after the call."""
+"""Memory that is written again where it is read for the last time, element by element: arguments
+that the caller gives away become results, and temporaries become results or other temporaries.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from chainrule.codegen.index import Affine, Coordinate
 from chainrule.codegen.loops import Buffer, Kernel, Program
 from chainrule.codegen.reuse import Edits, edits
+
+FAR: Final = 1 << 15
+"""Bytes of a temporary that does not lie in the nearest cache: smaller ones stay as they are."""
 
 
 def donated(lowered: Callable[[bool], Program], given: Sequence[int], careful: bool) -> Program:
@@ -40,6 +46,34 @@ def _give(program: Program, j: int) -> None:
         if found is not None:
             found.apply()
             return
+
+
+def settle(program: Program) -> None:
+    """Have large temporaries lie where what is computed of them, element by element, is written.
+
+    The exponentials of a softmax are in the result already when they are divided by their sum:
+    the loop touches one array where it would touch two.
+    """
+    for step in list(program.steps):
+        if isinstance(step, Kernel):
+            for last in step.writes():
+                first = _ended(program, step, last)
+                if first is not None:
+                    Edits(merged=[(program, [last, first])]).apply()
+
+
+def _ended(program: Program, kernel: Kernel, last: Buffer) -> Buffer | None:
+    """A temporary that a kernel reads for the last time, where it begins to write a buffer."""
+    if last.kind not in ("output", "temporary") or last.nbytes < FAR:
+        return None
+    for first in kernel.reads():
+        alike = first.value.shape == last.value.shape and first.code == last.code
+        if first.kind != "temporary" or not alike or first is last or first.size != last.size:
+            continue
+        writers = [s for s in program.steps if last in s.writes()]
+        if writers[0] is kernel and _in_turn(program, first, last):
+            return first
+    return None
 
 
 def _in_turn(program: Program, first: Buffer, last: Buffer) -> bool:

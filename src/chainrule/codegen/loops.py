@@ -336,7 +336,8 @@ def work(program: Program) -> int:
         elif isinstance(step, Product):
             total += math.prod(step.extents) * math.prod(step.sizes)
         elif isinstance(step, Loop):
-            total += max(step.length, 100) * sum(map(work, step.bodies))
+            turns = 1 if step.kind == "cond" else max(step.length, 100)
+            total += turns * sum(map(work, step.bodies))
     return total
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule.codegen import views
 from chainrule.codegen.expression import Expressions
-from chainrule.codegen.index import Affine, Coordinate, affine, variable
+from chainrule.codegen.index import Affine, Coordinate, affine, plus, times, variable
 from chainrule.codegen.loops import Access, Kernel, Product, Store
 from chainrule.codegen.reshape import interchange
 from chainrule.codegen.scope import Memory, Scope, position_of
@@ -45,22 +45,30 @@ def _scope(v: Value, k: int, memory: Memory) -> Scope:
     return Scope((*batch, *((m, inner) if k == 0 else (inner, n))), memory)
 
 
-def _follow(v: Value, k: int, fusion: Any) -> tuple[Value, Index]:
-    """The value in memory that an operand shows, and the index in it."""
-    scope = _scope(v, k, fusion.memory)
-    x, index = v.args[k], _index(v, k)
-    while not fusion.is_base(x) and fusion.kind[x] == "view" and x.op != "select":
+def _follow(v: Value, k: int, fusion: Any) -> tuple[Value, Coordinate]:
+    """The value in memory that an operand shows, and the position in it."""
+    x = base = v.args[k]
+    while not fusion.is_base(base) and fusion.kind[base] == "view" and base.op != "select":
+        base = base.args[0]
+    layout = views.strided(x, base)
+    if layout is not None:
+        position: Coordinate = layout[0]
+        for c, step in zip(_index(v, k), layout[1], strict=True):
+            position = plus(position, times(c, step))
+        return base, position
+    scope, index = _scope(v, k, fusion.memory), _index(v, k)
+    while x is not base:
         try:
             x, index = views.view(x, scope.index_of(index, x), scope)
         except Unresolved:
-            return v.args[k], _index(v, k)
-    return x, index
+            return v.args[k], position_of(_index(v, k), v.args[k])
+    return x, position_of(index, x)
 
 
 def base_of(v: Value, k: int, fusion: Any) -> Value:
     """The value that must lie in memory for an operand to be read."""
-    base, index = _follow(v, k, fusion)
-    return base if _access(v, k, position_of(index, base)) else v.args[k]
+    base, position = _follow(v, k, fusion)
+    return base if _access(v, k, position) else v.args[k]
 
 
 def _access(v: Value, k: int, position: Coordinate) -> tuple[Coordinate, int, int] | None:
@@ -86,10 +94,10 @@ def product(v: Value, fusion: Any, memory: Memory) -> Product:
     accesses = []
     for k, x in enumerate(v.args):
         if x in memory.buffers or x.op == "const":
-            base, index = x, _index(v, k)
+            base, position = x, position_of(_index(v, k), x)
         else:
-            base, index = _follow(v, k, fusion)
-        found = _access(v, k, position_of(index, base))
+            base, position = _follow(v, k, fusion)
+        found = _access(v, k, position)
         assert found is not None
         buffer = memory.of(base)
         assert buffer is not None

@@ -373,6 +373,8 @@ def cast(e: Emitter, a: str, old: str, new: str) -> str:
     elif old[0] == "f":
         return _float_to_integer(e, a, old, new)
     elif new[0] == "f":
+        if old == "b1":  # a choice, which an addition makes by its mask
+            return e.do(f"select {told} {a}, {tnew} {e.const(1, new)}, {tnew} {e.const(0, new)}")
         op = "sitofp" if old[0] == "i" else "uitofp"
     elif BITS[old] == BITS[new]:
         return a

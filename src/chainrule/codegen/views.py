@@ -134,6 +134,27 @@ def _layout(v: Value) -> tuple[int, tuple[int, ...]] | None:
     return v.layout
 
 
+def strided(v: Value, base: Value) -> tuple[int, tuple[int, ...]] | None:
+    """Offset and strides, in elements, of views of views of a contiguous array; None if some copy
+    of it would be needed.
+    """
+    chain = []
+    while v is not base:
+        basic = v.op in BASIC or (v.op == "getitem" and _is_basic(v.params["index"]))
+        if not basic and v.op not in ("copy", "alias"):
+            return None
+        chain.append(v)
+        v = v.args[0]
+    memory = shown = np.empty(base.shape, "i1")
+    for v in reversed(chain):
+        if v.op not in ("copy", "alias"):
+            shown = v.row.evaluate(shown, **v.params)
+            if not isinstance(shown, np.ndarray) or not np.may_share_memory(shown, memory):
+                return None
+    offset = shown.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    return offset, shown.strides
+
+
 def _is_basic(index: Any) -> bool:
     parts = index if type(index) is tuple else (index,)
     return all(

@@ -192,19 +192,21 @@ class _Walk:
 
     def hit(self, extreme: tuple[int, str], dtype: Any, equal: Any) -> Hot:
         """Where an array equals its extreme: one at one place."""
-        axis, name = extreme
-        x = equal._node.inputs[0]
-        x = wrapped(
-            self.old.cls, Abstract(x.saved[0].shape if x.op else x.spec.shape, _dtype(x)), x
-        )
-        shape = x.shape
-        count = self.do(
-            "sum", self.do("astype", equal, dtype=np.dtype(np.float64)), axis=(axis,), keepdims=True
-        )
-        places = self.do(f"arg{name}", x, axis=axis, keepdims=True)
-        flat = tuple(1 if k == axis else n for k, n in enumerate(shape))
+        axis, _ = extreme
+        compared = equal._node
+        shape, n = compared.saved[1].shape, compared.saved[1].shape[axis]
+        flat = tuple(1 if k == axis else m for k, m in enumerate(shape))
+        best = wrapped(self.old.cls, compared.saved[2], compared.inputs[1])
+        if best.shape != flat:
+            best = self.do("reshape", best, shape=flat)
+        along = {"axis": (axis,), "keepdims": True}
+        count = self.do("sum", self.do("astype", equal, dtype=np.dtype(np.float64)), **along)
+        # where there is one, the sum of all places is its place; of many, a place is as good
+        every = np.arange(n).reshape((n,) + (1,) * (len(shape) - 1 - axis))
+        places = self.do("sum", self.do("where", equal, every, 0), **along)
+        places = self.do("minimum", places, n - 1)
         # what an infinite extreme makes of the zeros beside it is left to the rule as it is written
-        finite = self.do("isfinite", self.do(name, x, axis=axis, keepdims=True))
+        finite = self.do("isfinite", best)
         alone = self.do("logical_and", self.do("equal", count, 1.0), finite)
         one = self.build.do(expected.operation, [np.ones(flat, dtype), alone])  # type: ignore[attr-defined]
         return Hot(shape, axis, places, one)

@@ -8,7 +8,7 @@ is thus the scan that computes the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 from chainrule.rewrite.bounded import way_back
 from chainrule.rewrite.segments import segmented
+from chainrule.rewrite.within import joined
 
 Apply = Callable[[Node, list[Any]], Any]
 
@@ -29,22 +30,47 @@ COMPARED: Final = 1 << 16
 """Elements of a constant array that is compared by what it holds."""
 
 
-def improved(graph: Graph, make: Callable[[Any], Any], unasked: bool = True) -> Graph:
+def improved(
+    graph: Graph, make: Callable[[Any], Any], unasked: bool = True, done: Done | None = None
+) -> Graph:
     """The same function with better loops; `make(cls)` gives a `simplify.Builder`, and `unasked`
-    says whether loops are cut in segments without a budget.
+    says whether loops are cut in segments without a budget. What is in `done` stays as it is.
     """
-    if not any(n.op is not None and n.op.name in _LOOPS for n in graph.nodes):
+    done = {} if done is None else done
+    if id(graph) in done or not any(n.op is not None and n.op.name in _LOOPS for n in graph.nodes):
         return graph
     for _ in range(3):
-        graph = _Walk(graph, make).graph()
-    return in_segments(graph, make, unasked)
-
-
-def in_segments(graph: Graph, make: Callable[[Any], Any], unasked: bool = True) -> Graph:
-    """The same function, its loops in segments as far as that is called for."""
-    while (shorter := segmented(graph, make, unasked)) is not graph:
-        graph = _Walk(shorter, make).graph()
+        before = graph
+        graph = _Walk(joined(graph, make, Numbers()), make, done).graph()
+        if is_same(before, graph):
+            break
+    graph = in_segments(graph, make, unasked, done)
+    done[id(graph)] = graph
     return graph
+
+
+def in_segments(
+    graph: Graph, make: Callable[[Any], Any], unasked: bool = True, done: Done | None = None
+) -> Graph:
+    """The same function, its loops in segments as far as that is called for."""
+    done = {} if done is None else done
+    while (shorter := segmented(graph, make, unasked)) is not graph:
+        graph = _Walk(shorter, make, done).graph()
+    return graph
+
+
+Done: TypeAlias = dict[int, Graph]
+"""Graphs that have been improved, by their id: bodies that a walk leaves as they are are not gone
+through again, or loops within loops would take three times as long for each level."""
+
+
+def is_same(a: Graph, b: Graph) -> bool:
+    """Whether two graphs do the same operations in the same order."""
+    for part in ("inputs", "nodes", "outputs"):
+        if len(getattr(a, part)) != len(getattr(b, part)):
+            return False
+    numbers, every = Numbers(), range(len(a.outputs))
+    return not a.effects and not b.effects and numbers.graph(a, every) == numbers.graph(b, every)
 
 
 _LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond", "call"})
@@ -53,8 +79,8 @@ _LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond", "call"})
 class _Walk:
     """One walk over a graph."""
 
-    def __init__(self, graph: Graph, make: Callable[[Any], Any]) -> None:
-        self.old, self.make = graph, make
+    def __init__(self, graph: Graph, make: Callable[[Any], Any], done: Done) -> None:
+        self.old, self.make, self.done = graph, make, done
         self.build = make(graph.cls)
         self.numbers = Numbers()
         self.used: dict[Node, set[int]] = {}
@@ -121,8 +147,8 @@ class _Walk:
 
     def _param(self, p: Any) -> Any:
         if isinstance(p, Graph):
-            return improved(p, self.make)
-        return tuple(improved(g, self.make) for g in p) if _is_graphs(p) else p
+            return improved(p, self.make, done=self.done)
+        return tuple(improved(g, self.make, done=self.done) for g in p) if _is_graphs(p) else p
 
     def _scan(self, node: Node, values: list[Any]) -> Any:
         done = self.leaders.pop(node, None)
@@ -131,8 +157,8 @@ class _Walk:
         p = node.params
         m, n = p["counts"]
         followers = self.more.get(node, [])
-        body = improved(p["body"], self.make)
-        bodies = [body, *[improved(f.params["body"], self.make) for f in followers]]
+        bodies = [improved(f.params["body"], self.make, done=self.done) for f in (node, *followers)]
+        body = bodies[0]
         outputs: list[Any] = []  # of the body: a Variable for each result
         wanted = set(self.used.get(node, ()))
         places: list[list[int]] = []
@@ -151,7 +177,7 @@ class _Walk:
         budgets = [f.params["memory"] for f in (node, *followers)]
         memory = min([b for b in budgets if b is not None], default=None)
         results = _Scan(
-            joined, inputs, outputs, values, m, n, p["length"], p["reverse"], memory
+            joined, body, inputs, outputs, values, m, n, p["length"], p["reverse"], memory
         ).write(wanted, self.build)
         for k, one in enumerate(followers, 1):
             self.leaders[one] = [results[i] for i in places[k]]  # type: ignore[assignment]
@@ -184,10 +210,11 @@ class _Scan:
     """A scan in parts: inputs and outputs of its body, and its operands."""
 
     def __init__(
-        self, body: _Body, inputs: list[Any], outputs: list[Any], values: list[Any],
+        self, body: _Body, old: Graph, inputs: list[Any], outputs: list[Any], values: list[Any],
         m: int, n: int, length: int, reverse: bool, memory: int | None,
     ) -> None:  # fmt: skip
         self.body, self.inputs, self.outputs, self.values = body, inputs, outputs, values
+        self.old = old
         self.m, self.n, self.length, self.reverse = m, n, length, reverse
         self.memory = memory
 
@@ -226,6 +253,7 @@ class _Scan:
                 self.body, news, operands_, roots, count, build
             )
             graph = Graph([i._node for i in news], roots, cls)
+            graph = self.old if is_same(graph, self.old) else graph
             found = build.do(
                 TABLE["scan"], operands_, body=graph, counts=(count, len(carried)),
                 length=self.length, reverse=self.reverse, memory=self.memory,
@@ -331,11 +359,13 @@ class Numbers:
         self._known: dict[Any, int] = {}
         self._kept: list[Any] = []
 
-    def graph(self, graph: Graph, outputs: Sequence[int]) -> tuple[Any, ...]:
-        """What some outputs of a graph are, as a key."""
+    def graph(
+        self, graph: Graph, outputs: Sequence[int], inputs: Sequence[Any] | None = None
+    ) -> tuple[Any, ...]:
+        """What some outputs of a graph are, as a key; `inputs` says what the inputs are."""
         found: dict[Node, int] = {}
         for k, leaf in enumerate(graph.inputs):
-            found[leaf] = self._number(("input", k))
+            found[leaf] = self._number(("input", k if inputs is None else inputs[k]))
         for node in graph.nodes:
             parts = [self._of(n, v, found) for n, v in operands(node)]
             params = tuple((k, self._param(p)) for k, p in sorted(node.params.items()))
@@ -344,6 +374,10 @@ class Numbers:
         return tuple(
             [self._of(graph.outputs[k]._node, graph.outputs[k]._value, found) for k in outputs]
         )
+
+    def operand(self, node: Node | None, value: Any) -> int:
+        """What an operand is, as a key."""
+        return self._of(node, value, {})
 
     def _of(self, node: Node | None, value: Any, found: dict[Node, int]) -> int:
         if node is not None and node in found:

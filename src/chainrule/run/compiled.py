@@ -23,7 +23,7 @@ import numpy as np
 from chainrule.codegen import assemble, blas, cache, gemm, pool
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN
 from chainrule.codegen.bounds import VIOLATION
-from chainrule.codegen.donate import donated
+from chainrule.codegen.donate import donated, settle
 from chainrule.codegen.engine import Machine, assembly, object_code, version
 from chainrule.codegen.fingerprint import Unkeyed, fingerprint, sources
 from chainrule.codegen.image import Image
@@ -208,6 +208,7 @@ class Compiled:
             return lower(values, careful)
 
         program = donated(lowered, options.donated, options.careful)
+        settle(program)
         assemble.chop(program)
         split(program)
         plan_all(program)
