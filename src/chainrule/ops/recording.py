@@ -160,7 +160,7 @@ def _traced_once(
     """The same, by the node of an equal operation where there is one (`ops.sharing`)."""
     key = table.key(row, cls, values, nodes, params)
     if key is not None:
-        node = table.nodes.get(key)
+        node = table.known(key)
         if node is not None:
             result: Any = node.saved[0]  # type: ignore[index]
             again = Abstract(result.shape, result.dtype)
@@ -174,13 +174,13 @@ def _traced_once(
             if found is not None:
                 return found
     out = _traced(row, cls, values, nodes, params)
-    if isinstance(out, Variable) and type(out._node.saved[0]) is Abstract:  # type: ignore
+    if isinstance(out, Variable) and type(out._node.saved[0]) is Abstract:  # type: ignore[index, union-attr]
         made: Any = out._node
         if key is not None:
-            table.nodes[key] = made
+            table.keep(key, made)
         if numbers is not None:
             table.moved_to(made, numbers)
-            table.nodes[place_key(numbers, cls, values[0].dtype)] = made
+            table.keep(place_key(numbers, cls, values[0].dtype), made)
     return out
 
 
@@ -188,17 +188,18 @@ def _placed(table: Shared, cls: Any, dtype: Any, numbers: Any) -> Any:
     """Moved elements where they are known: an array of the same ones, or an element of its root."""
     shape: tuple[int, ...] = numbers.shape
     key = place_key(numbers, cls, dtype)
-    node = table.nodes.get(key)
+    node = table.known(key)
     if node is None and not shape:
-        root, whole, place = table.root(int(numbers))
+        root = table.root(int(numbers))
+        place = np.unravel_index(int(numbers) - root.start, root.shape)
         node = Node()
         node.op = PICK[0]
-        node.inputs = (root,)
-        node.params = {"index": tuple([int(i) for i in np.unravel_index(place, whole)])}
+        node.inputs = (root.node,)
+        node.params = {"index": tuple([int(i) for i in place])}
         node.order = next_order()
-        node.saved = (Abstract((), dtype), Abstract(whole, dtype))
+        node.saved = (Abstract((), dtype), Abstract(root.shape, dtype))
         table.moved_to(node, numbers)
-        table.nodes[key] = node
+        table.keep(key, node)
     return None if node is None else wrapped(cls, Abstract(shape, dtype), node)
 
 

@@ -41,15 +41,43 @@ class Unshared(BaseException):
     """Tracing must begin again, without sharing."""
 
 
-class Shared:
-    """What one trace has recorded, by what it is."""
+class Root:
+    """A traced array whose elements are numbered from `start` on."""
 
-    def __init__(self) -> None:
-        self.nodes: dict[Any, Node] = {}
+    def __init__(self, start: int, node: Node, shape: tuple[int, ...]) -> None:
+        self.start, self.node, self.shape = start, node, shape
+
+
+def _start(root: Root) -> int:
+    return root.start
+
+
+class Shared:
+    """What one trace has recorded, by what it is.
+
+    A trace inside of another finds what that recorded, and what it records itself is forgotten
+    when it ends: a branch or a loop may not run.
+    """
+
+    def __init__(self, around: Shared | None = None) -> None:
+        self.around = around
+        self._nodes: dict[Any, Node] = {}
         self._numbers: dict[Node, Any] = {}
-        self._starts: list[int] = []
-        self._roots: list[tuple[Node, tuple[int, ...]]] = []
-        self._next = 1
+        self._roots: list[Root] = [] if around is None else around._roots
+
+    def known(self, key: Any) -> Node | None:
+        """The node that was recorded with this key."""
+        table: Shared | None = self
+        while table is not None:
+            node = table._nodes.get(key)
+            if node is not None:
+                return node
+            table = table.around
+        return None
+
+    def keep(self, key: Any, node: Node) -> None:
+        """Note what a node is."""
+        self._nodes[key] = node
 
     def key(
         self, row: Any, cls: Any, values: Sequence[Any], nodes: Sequence[Any], params: Any
@@ -73,16 +101,21 @@ class Shared:
 
     def numbers(self, node: Node, shape: tuple[int, ...], cls: Any, dtype: Any) -> Any:
         """The numbers of a traced array's elements; new ones where nothing moved them there."""
-        found = self._numbers.get(node)
-        if found is None:
-            size = math.prod(shape)
-            found = np.arange(self._next, self._next + size).reshape(shape)
-            self._starts.append(self._next)
-            self._roots.append((node, shape))
-            self._next += size
-            self._numbers[node] = found
-            self.nodes[place_key(found, cls, dtype)] = node
-        return found
+        table: Shared | None = self
+        while table is not None:
+            found = table._numbers.get(node)
+            if found is not None:
+                return found
+            table = table.around
+        start = 1
+        if self._roots:
+            last = self._roots[len(self._roots) - 1]
+            start = last.start + math.prod(last.shape)
+        numbers = np.arange(start, start + math.prod(shape)).reshape(shape)
+        self._roots.append(Root(start, node, shape))
+        self._numbers[node] = numbers
+        self.keep(place_key(numbers, cls, dtype), node)
+        return numbers
 
     def moved(
         self, row: Any, cls: Any, values: Sequence[Any], nodes: Sequence[Any], params: Any
@@ -109,11 +142,9 @@ class Shared:
         numbers = np.asarray(row.evaluate(*given, **params))
         return numbers if numbers.size <= SMALL else None
 
-    def root(self, number: int) -> tuple[Node, tuple[int, ...], int]:
-        """The node an element belongs to, its shape, and where in it the element is."""
-        k = bisect_right(self._starts, number) - 1
-        node, shape = self._roots[k]
-        return node, shape, number - self._starts[k]
+    def root(self, number: int) -> Root:
+        """The array that an element belongs to."""
+        return self._roots[bisect_right(self._roots, number, key=_start) - 1]
 
     def moved_to(self, node: Node, numbers: Any) -> None:
         """Note the numbers of the elements of a movement's result."""
@@ -163,6 +194,21 @@ PICK: Final[list[Any]] = []
 
 sharing: Final[dict[int, Shared]] = {}
 """The threads that share, and what they have recorded."""
+
+
+@contextmanager
+def layer() -> Iterator[None]:
+    """Forget at the end what is recorded meanwhile."""
+    ident = get_ident()
+    before = sharing.get(ident)
+    if before is None:
+        yield
+        return
+    sharing[ident] = Shared(before)
+    try:
+        yield
+    finally:
+        sharing[ident] = before
 
 
 @contextmanager

@@ -58,6 +58,7 @@ def cond(
             specs,
             cls,
             "cond",
+            inside=True,
         )
         graphs.append(graph)
         outside.append(values)

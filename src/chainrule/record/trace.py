@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from _thread import get_ident
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from chainrule.errors import TracedValueError, at, user_line
-from chainrule.graph.graph import Effects, Graph, has_variable
+from chainrule.graph.graph import Effects, Graph, has_variable, operands
 from chainrule.graph.node import (
     Abstract,
     Leaf,
@@ -22,10 +23,14 @@ from chainrule.graph.node import (
     Spec,
     Variable,
     fresh,
+    next_order,
 )
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import renew, wrapped
-from chainrule.ops.replay import replay
+from chainrule.ops.replay import again, given, replay
+from chainrule.ops.sharing import layer
+
+_order = attrgetter("order")
 
 
 def trace(
@@ -45,7 +50,7 @@ def trace(
     ident = get_ident()
     _open[ident] = _open.get(ident, 0) + 1
     try:
-        with Effects() as effects:
+        with layer(), Effects() as effects:
             results = function(*arguments)
             for r in results:
                 renew(r)
@@ -74,19 +79,59 @@ def closed(
     specs: Sequence[Spec],
     cls: type[Variable],
     name: str = "",
+    inside: bool = False,
 ) -> tuple[Graph, list[Any]]:
     """The graph of a function with what it takes from outside as further inputs, before the others,
     and those values: Tensors of enclosing traces and recordings.
+
+    What the function computes of such values alone is computed outside as well, once for all turns
+    of a loop. With `inside` it belongs to the graph if it is not cheap: a branch that is not taken
+    must not take time, and a loop in it may have no end.
     """
+    start = next_order()
     graph = trace(function, specs, cls, name)
     outside = {n: v for n, v in graph.given() if n is not None and has_variable(n)}
+    sunk: list[Node] = []
+    if inside:
+        outside, sunk = _sunk(start, outside)
     values = [wrapped(cls, v, n) for n, v in outside.items()]
 
     def whole(*inputs: Any) -> list[Any]:
         k = len(values)
-        return replay(graph, inputs[k:], known=dict(zip(outside, inputs[:k], strict=True)))
+        known = dict(zip(outside, inputs[:k], strict=True))
+        for node in sunk:
+            known[node] = again(node, [given(cls, n, v, known) for n, v in operands(node)])
+        return replay(graph, inputs[k:], known=known)
 
     return trace(whole, [*map(spec_of, values), *specs], cls, name), values
+
+
+_CHEAP: Final = frozenset({"elementwise", "movement"})
+_PASSING: Final = frozenset({"select", "stop", "alias"})
+
+
+def _sunk(start: int, outside: dict[Node, Any]) -> tuple[dict[Node, Any], list[Node]]:
+    """Values from outside, those recorded since a moment being replaced by what they are computed
+    of where that is not cheap; and the operations that were, oldest first.
+    """
+    recent: dict[Node, Any] = {}
+    stack = list(outside.items())
+    while stack:
+        node, value = stack.pop()
+        recorded = node.order > start and not isinstance(node, Leaf) and type(value) is Abstract
+        if node not in recent and recorded and has_variable(node):
+            recent[node] = value
+            stack.extend([(n, v) for n, v in operands(node) if n is not None])
+    costly: set[Node] = set()
+    for node in sorted(recent, key=_order):
+        cheap = node.op.kind in _CHEAP or node.op.name in _PASSING
+        if not cheap or any(n in costly for n in node.inputs):
+            costly.add(node)
+    used = [*outside.items()]
+    sunk = sorted(costly, key=_order)
+    for node in sunk:
+        used += [(n, v) for n, v in operands(node) if n is not None and has_variable(n)]
+    return {node: value for node, value in used if node not in costly}, sunk
 
 
 def check_given(graph: Graph) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.graph.hooks import Handle, add_hook
-from chainrule.ops.sharing import separate
 from chainrule.graph.node import Leaf
 from chainrule.graph.node import Node as Recorded
+from chainrule.ops.sharing import separate
 from chainrule.printing import grad_fn_name
 from chainrule.torch._tensor import Tensor
 
