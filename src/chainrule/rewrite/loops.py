@@ -21,6 +21,7 @@ from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
 from chainrule.rewrite.bounded import way_back
+from chainrule.rewrite.same import unless_same
 from chainrule.rewrite.segments import segmented
 
 Apply = Callable[[Node, list[Any]], Any]
@@ -36,7 +37,9 @@ def improved(graph: Graph, make: Callable[[Any], Any], unasked: bool = True) -> 
     if not any(n.op is not None and n.op.name in _LOOPS for n in graph.nodes):
         return graph
     for _ in range(3):
-        graph = _Walk(graph, make).graph()
+        before, graph = graph, unless_same(graph, _Walk(graph, make).graph())
+        if graph is before:  # and so would be what another walk gives
+            break
     return in_segments(graph, make, unasked)
 
 
