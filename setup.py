@@ -15,6 +15,7 @@ COMPILED = [
     "src/chainrule/graph/node.py",
     "src/chainrule/graph/writes.py",
     "src/chainrule/graph/graph.py",
+    "src/chainrule/ops/sharing.py",
     "src/chainrule/ops/recording.py",
     "src/chainrule/ops/hot.py",
     "src/chainrule/ops/infer.py",

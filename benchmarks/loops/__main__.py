@@ -78,6 +78,8 @@ def run(case: Case, functions: ctypes.CDLL) -> None:
     gradient = cr.jit(cr.grad(case.function, argnums=case.argnums))
     compiled = timed(lambda: gradient(*case.arguments))
     steps["gradient"] = lambda: gradient(*case.arguments)
+    for name in case.beside:
+        steps[name] = other(getattr(functions, name), given)
     if case.function.__name__ == "descend":
         steps.update(jax_loop())
     t = least(steps)
@@ -87,8 +89,16 @@ def run(case: Case, functions: ctypes.CDLL) -> None:
         f"({t['value'] / t['C']:.2f} of C{per})  gradient {show(t['gradient']):>8} "
         f"({t['gradient'] / t['value']:.2f} of value)  first calls {first:.2f} s, {compiled:.2f} s"
     )
+    for name in case.beside:
+        print(f"{'':26} C {name} {show(t[name])}, value {t['value'] / t[name]:.3f} of it")
     if "jax" in t:
         print(f"{'':26} JAX fori_loop {show(t['jax'] / STEPS)} a step")
+
+
+def other(c: Any, given: list[Any]) -> Callable[[], Any]:
+    """Another C function, called."""
+    c.restype = ctypes.c_double
+    return lambda: c(*given)
 
 
 def jax_loop() -> dict[str, Callable[[], Any]]:

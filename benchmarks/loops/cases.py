@@ -122,7 +122,7 @@ def call_price(s0: Any, sigma: Any, rate: Any, normals: Any) -> Any:
 
 
 def determinant(a: Any) -> Any:
-    """By expansion along rows, recursively."""
+    """By expansion along rows, recursively: minors that occur again are written again."""
 
     def minors(row: int, columns: tuple[int, ...]) -> Any:
         if len(columns) == 1:
@@ -146,6 +146,8 @@ class Case:
     c: tuple[Any, ...]
     argnums: tuple[int, ...] | None = (0,)
     steps: int = 1
+    beside: tuple[str, ...] = ()
+    """Other C functions of the same arguments, whose times are shown beside."""
 
 
 def cases() -> list[Case]:
@@ -157,7 +159,7 @@ def cases() -> list[Case]:
     xs = rng.standard_normal((1000, m))
     u = rng.random(1000)
     means = rng.uniform(0.1, 3.0, 1_000_000)
-    a = rng.standard_normal((5, 5))
+    a = rng.standard_normal((8, 8))
     ps = rng.uniform(0.5, 3.0, 100_000)
     normals = rng.standard_normal((50, 100_000))
     market = (100.0, 0.2, 0.05)
@@ -173,7 +175,10 @@ def cases() -> list[Case]:
             "Monte Carlo, 1e5 paths", call_price, (*market, normals),
             (*market, normals, 50, 100_000), (0, 1, 2), 50,
         ),
-        Case("determinant by minors", determinant, (a,), (a, 5), (0,), 1),
+        Case(
+            "determinant by minors, 8x8", determinant, (a,), (a, 8), (0,), 1,
+            beside=("determinant_unshared",),
+        ),
     ]  # fmt: skip
 
 

@@ -136,7 +136,24 @@ static double minors(const double *a, int size, int row, const int *columns, int
     return total;
 }
 
-double determinant(const double *a, long n) {
+double determinant_unshared(const double *a, long n) {
     int columns[8] = {0, 1, 2, 3, 4, 5, 6, 7};
     return minors(a, n, 0, columns, n);
+}
+
+/* Every minor once: the last rows, with the columns of a set, from smaller sets on. */
+double determinant(const double *a, long n) {
+    double minor[256];
+    minor[0] = 1;
+    for (int set = 1; set < 1 << n; set++) {
+        const double *row = a + (n - __builtin_popcount(set)) * n;
+        double total = 0, sign = 1;
+        for (int k = 0; k < n; k++)
+            if (set >> k & 1) {
+                total += sign * row[k] * minor[set & ~(1 << k)];
+                sign = -sign;
+            }
+        minor[set] = total;
+    }
+    return minor[(1 << n) - 1];
 }

@@ -35,6 +35,7 @@ from chainrule.ops import (
 from chainrule.ops.complaints import as_value
 from chainrule.ops.frequent import is_basic, picked
 from chainrule.ops.recording import STANDARD
+from chainrule.ops.sharing import separate
 from chainrule.ops.table import TABLE
 from chainrule.printing import tensor_text
 from chainrule.record.inplace import assign, update, zero
@@ -347,6 +348,7 @@ class Tensor(ArrayLike):
                 "register_hook: this tensor does not require grad, so it will have none"
                 + at(user_line())
             )
+        separate(self._node)
         return add_hook(self._node, hook, type(self))
 
     def retain_grad(self) -> None:
@@ -355,6 +357,7 @@ class Tensor(ArrayLike):
         if node is None:
             raise GraphError("retain_grad: this tensor does not require grad" + at(user_line()))
         if type(node) is not Leaf:
+            separate(node)
             retain(node, type(self))
 
     # --- value --------------------------------------------------------------------------------

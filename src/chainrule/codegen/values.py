@@ -135,7 +135,7 @@ class Values:
         """The value of a constant, one for each number or array."""
         if type(x) is Abstract:
             raise AssertionError("a value from outside of the graph: it should be an input")
-        key = (type(x), x) if type(x) in NUMBERS else id(x)
+        key = (type(x), repr(x)) if type(x) in NUMBERS else id(x)  # -0.0 is not 0.0
         found = self._constants.get(key)
         if found is None:
             array = np.asarray(x)

@@ -22,6 +22,7 @@ from chainrule.ops import batched_index
 from chainrule.ops.complaints import describe
 from chainrule.ops.frequent import pull_picked
 from chainrule.ops.recording import general, is_traced, raw, zeros_like
+from chainrule.ops.sharing import PICK
 from chainrule.ops.table import TABLE, ZERO, S, Seq, bind, operation
 from chainrule.ops.traced_index import Hole, at_index, at_traced, is_dynamic, traced_part
 
@@ -245,6 +246,7 @@ def getitem(x: Any, index: Index) -> Any:
 
 
 _GETITEM: Final = getitem.operation  # type: ignore[attr-defined]
+PICK.append(_GETITEM)
 
 
 @functools.wraps(getitem)

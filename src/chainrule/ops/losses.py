@@ -55,8 +55,9 @@ def _cross_entropy_back(ct: Any, y: Any, x: Any, labels: Any) -> Any:
 def softmax_cross_entropy(x: Any, labels: Any) -> Any:
     """Minus the logarithm of the softmax of x (..., C) at the labels (...), numbers of classes.
 
-    The result has the shape of the labels. Raises DtypeError where the labels are no integers, and
-    ShapeError where their shape is not that of x without its last axis, or one is not below C.
+    The result has the shape of the labels; integers in x count as float64. Raises DtypeError where
+    the labels are no integers, and ShapeError where their shape is not that of x without its last
+    axis, or one is not below C.
 
     >>> cr.special.softmax_cross_entropy(cr.zeros((1, 4)), cr.tensor([2]))
     tensor([1.3863])
@@ -69,6 +70,8 @@ def softmax_cross_entropy(x: Any, labels: Any) -> Any:
     classes = x.shape[-1]
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise ShapeError(f"a label is not among the {classes} classes")
+    if x.dtype.kind in "iu":
+        x = x.astype(np.float64)  # as `softmax` does
     rows, numbers, flat = _as_rows(x, labels)
     shifted = rows - np.maximum.reduce(rows, axis=1, keepdims=True, initial=-math.inf)
     sums = np.add.reduce(np.exp(shifted), axis=1)

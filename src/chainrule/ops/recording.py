@@ -19,6 +19,7 @@ from chainrule.graph.node import SEVERAL, Abstract, Leaf, Node, Spec, Variable, 
 from chainrule.graph.writes import owner
 from chainrule.ops.complaints import CAUGHT, NUMBERS, as_value, check_rules, explain
 from chainrule.ops.infer import infer
+from chainrule.ops.sharing import PICK, Shared, place_key, sharing
 
 ndarray: Final[Any] = np.ndarray
 
@@ -115,6 +116,18 @@ def trace(
     row: Any, cls: Any, values: Sequence[Any], nodes: Sequence[Node | None], params: dict[str, Any]
 ) -> Any:
     """Record an operation without evaluating it: an operand, at least, has no numbers yet."""
+    table: Shared | None = None
+    if sharing and not (paused and get_ident() in paused):
+        table = sharing.get(get_ident())
+    if table is not None:
+        return _traced_once(table, row, cls, values, nodes, params)
+    return _traced(row, cls, values, nodes, params)
+
+
+def _traced(
+    row: Any, cls: Any, values: Sequence[Any], nodes: Sequence[Node | None], params: dict[str, Any]
+) -> Any:
+    """A new node, and the handle of its result."""
     result: Any = infer(
         row, values, params, cls, lambda value, operands: settle(cls, value, operands, row, params)
     )
@@ -134,6 +147,60 @@ def trace(
         wrapped(cls, r, selected(node, index, len(result), r)) for index, r in enumerate(result)
     ]
     return type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
+
+
+def _traced_once(
+    table: Shared,
+    row: Any,
+    cls: Any,
+    values: Sequence[Any],
+    nodes: Sequence[Node | None],
+    params: dict[str, Any],
+) -> Any:
+    """The same, by the node of an equal operation where there is one (`ops.sharing`)."""
+    key = table.key(row, cls, values, nodes, params)
+    if key is not None:
+        node = table.known(key)
+        if node is not None:
+            result: Any = node.saved[0]  # type: ignore[index]
+            again = Abstract(result.shape, result.dtype)
+            again.weak = result.weak
+            return wrapped(cls, again, node)
+    numbers: Any = None
+    if row.kind == "movement":
+        numbers = table.moved(row, cls, values, nodes, params)
+        if numbers is not None:
+            found = _placed(table, cls, values[0].dtype, numbers)
+            if found is not None:
+                return found
+    out = _traced(row, cls, values, nodes, params)
+    if isinstance(out, Variable) and type(out._node.saved[0]) is Abstract:  # type: ignore[index, union-attr]
+        made: Any = out._node
+        if key is not None:
+            table.keep(key, made)
+        if numbers is not None:
+            table.moved_to(made, numbers)
+            table.keep(place_key(numbers, cls, values[0].dtype), made)
+    return out
+
+
+def _placed(table: Shared, cls: Any, dtype: Any, numbers: Any) -> Any:
+    """Moved elements where they are known: an array of the same ones, or an element of its root."""
+    shape: tuple[int, ...] = numbers.shape
+    key = place_key(numbers, cls, dtype)
+    node = table.known(key)
+    if node is None and not shape:
+        root = table.root(int(numbers))
+        place = np.unravel_index(int(numbers) - root.start, root.shape)
+        node = Node()
+        node.op = PICK[0]
+        node.inputs = (root.node,)
+        node.params = {"index": tuple([int(i) for i in place])}
+        node.order = next_order()
+        node.saved = (Abstract((), dtype), Abstract(root.shape, dtype))
+        table.moved_to(node, numbers)
+        table.keep(key, node)
+    return None if node is None else wrapped(cls, Abstract(shape, dtype), node)
 
 
 def wrapped(cls: Any, value: Any, node: Node | None) -> Any:

@@ -27,6 +27,7 @@ from chainrule.graph.node import (
 from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import renew, wrapped
 from chainrule.ops.replay import again, given, replay
+from chainrule.ops.sharing import layer
 
 
 def trace(
@@ -46,7 +47,7 @@ def trace(
     ident = get_ident()
     _open[ident] = _open.get(ident, 0) + 1
     try:
-        with Effects() as effects:
+        with layer(), Effects() as effects:
             results = function(*arguments)
             for r in results:
                 renew(r)

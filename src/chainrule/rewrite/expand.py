@@ -161,6 +161,8 @@ def _log_softmax(x: Any, axis: Any = -1) -> Any:
 
 
 def _cross_entropy(x: Any, labels: Any) -> Any:
+    if x.dtype.kind in "iu":
+        x = x.astype(np.float64)
     if x.dtype.kind != "f":
         return None
     shifted, _ = _shifted(x, -1)

@@ -22,6 +22,7 @@ from chainrule.ops.identities import simplified as identity
 from chainrule.ops.recording import SELECT, general, selected, wrapped
 from chainrule.ops.replay import replay
 from chainrule.rewrite.expand import expansion
+from chainrule.rewrite.same import unless_same
 from chainrule.rewrite.stencils import slices_added
 
 Operand = Any
@@ -41,7 +42,7 @@ def simplified(graph: Graph) -> Graph:
     with Effects() as effects:
         outputs = replay(graph, arguments, build.node)
     outputs = [o if isinstance(o, Variable) else wrapped(graph.cls, o, None) for o in outputs]
-    return Graph(graph.inputs, outputs, graph.cls, effects)
+    return unless_same(graph, Graph(graph.inputs, outputs, graph.cls, effects))
 
 
 class Builder:

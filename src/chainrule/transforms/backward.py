@@ -14,6 +14,7 @@ from chainrule.graph.node import Leaf, Variable
 from chainrule.graph.switch import Record
 from chainrule.graph.writes import note_write
 from chainrule.ops.movement import copy
+from chainrule.ops.sharing import separate
 
 _ONE = {t: t(1) for t in (np.float64, np.float32, np.complex128, np.complex64)}
 """The cotangent of a scalar, made beforehand: making it takes longer than looking it up."""
@@ -151,6 +152,8 @@ def gradients(
                 f"grad: input {i} does not require grad; mark it with requires_grad_() before "
                 "computing the output" + at(user_line())
             )
+    for x in inputs:
+        separate(x._node)
     cls = type(outputs[0])
     keep = create_graph if retain_graph is None else retain_graph
     wanted = [x._node for x in inputs]

@@ -20,6 +20,7 @@ from chainrule.graph.graph import Graph, has_variable
 from chainrule.graph.node import Abstract, Spec, Variable
 from chainrule.ops.control_flow import has_loop
 from chainrule.ops.replay import replay
+from chainrule.ops.sharing import attempt
 from chainrule.record.trace import is_tracing, trace
 from chainrule.record.trees import LEAF, Structure, flatten, unflatten
 from chainrule.tensor import Tensor
@@ -317,7 +318,7 @@ def graph_of(
         found.append(shape)
         return [_output(x, f"{transform}: {name}") for x in leaves]
 
-    return trace(body, specs, cls, name), found[0]
+    return attempt(lambda: trace(body, specs, cls, name)), found[-1]
 
 
 def jit(

@@ -7,6 +7,7 @@ from typing import Any
 from chainrule.graph.hooks import Handle, add_hook
 from chainrule.graph.node import Leaf
 from chainrule.graph.node import Node as Recorded
+from chainrule.ops.sharing import separate
 from chainrule.printing import grad_fn_name
 from chainrule.torch._tensor import Tensor
 
@@ -42,6 +43,7 @@ class Node:
 
     def register_hook(self, hook: Any) -> Handle:
         """Call `hook(gradient)` when the gradient of the operation's result is known."""
+        separate(self._node)
         return add_hook(self._node, hook, Tensor)
 
     def __eq__(self, other: object) -> bool:
