@@ -2,7 +2,9 @@
 
 `python -m benchmarks.eager` prints microseconds per iteration (forward, backward, and the update
 where there is one) and ratios to chainrule's. The contestants take short turns, so that a busy
-moment of the machine hits all of them; the figure of each is the median of its turns. One thread.
+moment of the machine hits all of them; the figure of each is the median of its turns. Each runs
+for a second before, as a descent that has begun: by then chainrule has compiled the walks that are
+repeated. One thread.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ torch.set_num_threads(1)
 TURNS = 41
 SECONDS = 0.02
 """How long one contestant's turn lasts."""
+
+WARM = 1.0
+"""Seconds that each contestant runs before."""
 
 Step = Callable[[], Any]
 
@@ -188,10 +193,10 @@ PROGRAMS: dict[str, tuple[Callable[[Any], Step], Callable[[], Step], float]] = {
 """Program for PyTorch's names, the same for autograd, and the ratio to PyTorch that is aimed at."""
 
 
-def microseconds(step: Step) -> float:
+def microseconds(step: Step, seconds: float = SECONDS) -> float:
     """Time of one iteration, averaged over a turn."""
     calls, start = 0, perf_counter()
-    while (passed := perf_counter() - start) < SECONDS:
+    while (passed := perf_counter() - start) < seconds:
         for _ in range(10):
             step()
         calls += 10
@@ -216,6 +221,8 @@ def main() -> None:
         )  # the contestants compute the same
         steps = [program(ours), program(torch), peer()]
         times: list[list[float]] = [[], [], []]
+        for step in steps:
+            microseconds(step, WARM)
         gc.collect()
         for _ in range(TURNS):
             for step, record in zip(steps, times, strict=True):

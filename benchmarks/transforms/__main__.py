@@ -2,7 +2,8 @@
 
 `python -m benchmarks.transforms` prints microseconds a call and ratios to chainrule's. The
 contestants take short turns, so that a busy moment of the machine hits all of them; the figure of
-each is the median of its turns. One thread.
+each is the median of its turns. Each is called for a second before, as in a solver that has begun:
+by then chainrule has compiled the walks that are repeated. One thread.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ torch.set_num_threads(1)
 TURNS = 9
 SECONDS = 0.02
 """How long one contestant's turn lasts, at least one call."""
+WARM = 1.0
+"""Seconds that each contestant is called before."""
 SIZES = (10, 100, 1000)
 AIMS = 5, 3
 """Ratios that are aimed at, to torch.func and to autograd."""
@@ -122,10 +125,10 @@ def by_hand(x: Any) -> Any:
 # --- measuring -----------------------------------------------------------------------------------
 
 
-def microseconds(call: Function) -> float:
+def microseconds(call: Function, seconds: float = SECONDS) -> float:
     """Time of one call, averaged over a turn."""
     calls, start = 0, perf_counter()
-    while (passed := perf_counter() - start) < SECONDS:
+    while (passed := perf_counter() - start) < seconds:
         call()
         calls += 1
     return 1e6 * passed / calls
@@ -135,7 +138,7 @@ def compared(calls: Sequence[Function]) -> list[float]:
     """The median time of each, in turns."""
     times: list[list[float]] = [[] for _ in calls]
     for call in calls:
-        call()
+        microseconds(call, WARM)
     gc.collect()
     for _ in range(TURNS):
         for call, record in zip(calls, times, strict=True):
