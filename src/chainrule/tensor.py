@@ -655,7 +655,7 @@ class Tensor(ArrayLike):
         if numpy:
             return np.sum(self, axis=axis, keepdims=keepdims, dtype=dtype, **numpy)
         if axis is None and dtype is None and not keepdims:
-            return reduction.sum(self)
+            return reduction.sum_of_all(self)
         return reduction.sum(self, axis=axis, keepdims=keepdims, dtype=dtype)
 
     def prod(self, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Self:

@@ -30,9 +30,20 @@ ACCUMULATED = {"add": "cumulative_sum", "multiply": "cumulative_prod", "maximum"
 
 Function = Callable[..., Any]
 
+CALLS: dict[Any, Function] = {
+    ufunc: row.call
+    for ufunc, row in ((u, getattr(f, "operation", None)) for u, f in NUMPY.items())
+    if isinstance(ufunc, np.ufunc) and row is not None and row.call and row.arity == ufunc.nin
+}
+"""What a ufunc's call comes down to without further arguments."""
+
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Answer a ufunc, or a method of one, that was given a Tensor."""
+    if method == "__call__" and not kwargs:
+        call = CALLS.get(ufunc)
+        if call is not None:
+            return call(*inputs)
     function = NUMPY.get(ufunc)
     if function is None and type(ufunc) is np.ufunc:
         function = NUMPY.get(f"scipy.special.{ufunc.__name__}")

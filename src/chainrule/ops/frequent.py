@@ -103,12 +103,14 @@ def pull_picked(ct: Any, shape: tuple[int, ...], index: Any) -> Any:
 
 
 def small_matrices(a: Any, b: Any) -> bool:
-    """Whether `ndarray.dot`, which clears its result first, takes less time than `np.matmul`."""
+    """Whether `ndarray.dot`, which clears its result first, takes less time than `np.matmul`: for
+    vectors, and for small matrices.
+    """
     if type(a) is not ndarray or type(b) is not ndarray:
         return False
     m: int = a.ndim
     n: int = b.ndim
-    return 0 < m <= 2 and 0 < n <= 2 and a.size + b.size < 4096
+    return 0 < m <= 2 and 0 < n <= 2 and (n == 1 or a.size + b.size < 4096)
 
 
 def multiplied(a: Any, b: Any) -> Any:

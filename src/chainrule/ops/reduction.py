@@ -7,7 +7,7 @@ versions are in `ops.cumulative`; quantiles and averages with weights in `ops.st
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ def _sum_back(ct: Any, _y: Any, _x: Any, axis: Axis, keepdims: bool, **_: Any) -
     samples=(*REDUCTIONS, *EMPTY),
     numpy=(np.sum,),
     batch=over_axes("axis"),
+    plain=total,
 )
 def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The sum of the elements of x, over all axes or those given, in the dtype given.
@@ -84,6 +85,8 @@ def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) ->
 
 
 sum.operation.pull = pull_sum  # type: ignore[attr-defined]
+sum_of_all: Callable[[Any], Any] = sum.operation.call  # type: ignore[attr-defined]
+"""`sum(x)` without a layer between."""
 
 
 def _prod_back(ct: Any, _y: Any, x: Any, axis: Axis, keepdims: bool, **_: Any) -> Any:

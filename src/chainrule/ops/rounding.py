@@ -129,6 +129,7 @@ def sign(x: Any, /) -> Any:  # noqa: D103 - the row has the text
 sign.__doc__ = _real_sign.__doc__
 sign.operation = _real_sign.operation  # type: ignore[attr-defined]
 sign.operation.function = NUMPY[np.sign] = sign  # type: ignore[attr-defined]
+sign.operation.call = None  # type: ignore[attr-defined]  # it knows real signs only
 
 
 def _slope_of_abs(_y: Any, x: Any) -> Any:

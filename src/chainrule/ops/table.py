@@ -121,6 +121,8 @@ class Operation:
     """Factor on the tests' tolerances, with the reason in a comment beside it."""
     untested: str = ""
     """Why some general test does not apply, in words; empty nearly always."""
+    plain: Callable[..., Any] | None = None
+    """What the evaluation comes down to where the parameters have their defaults."""
     function: Callable[..., Any] = lambda: None
     """The public function."""
     call: Callable[..., Any] | None = None
@@ -339,7 +341,7 @@ def operation(
             and row.kind != "movement"
             and len(defaults) == len(names) - count
         ):
-            row.call, row.reflected = hot.calls(row, row.evaluate)
+            row.call, row.reflected = hot.calls(row, row.plain or row.evaluate)
         function = _caller(row, names, count)
         function.__wrapped__ = evaluate  # type: ignore[attr-defined]  # signature for help()
         register(row, function)

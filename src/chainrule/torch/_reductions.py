@@ -47,7 +47,7 @@ def sum(
     tensor([4., 6.])
     """
     if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
-        return reduction.sum(input)
+        return reduction.sum_of_all(input)
     over = axes(dim if axis is None else axis)
     return reduction.sum(input, axis=over, dtype=checked(dtype), keepdims=keepdim or keepdims)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -40,6 +40,10 @@ def prepared(f: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+ONE: Final[Any] = flatten([0.0])[1]
+"""The parts of a choice of the first argument, an array."""
+
+
 class Chosen:
     """The arguments to differentiate by: their leaves, and how to call the function with others."""
 
@@ -53,12 +57,20 @@ class Chosen:
         argnums: Argnums = None,
         argnames: Argnames = None,
     ) -> None:
+        self.places: tuple[Any, ...]
         if argnums is None:
             argnums = 0 if argnames is None else ()
+        if type(argnums) is int and argnums == 0 and argnames is None and len(args) > 0:
+            x = args[0]
+            if type(x) is np.ndarray and x.dtype.kind == "f":  # so common that it has a short way
+                self.name, self.args, self.kwargs = name, list(args), kwargs
+                self.places, self.leaves = (0,), [x]
+                self.parts, self.structure, self.cls = ONE, LEAF, standard_class()
+                return
         numbers = _numbers(name, argnums, len(args), kwargs)
         keys = _keys(name, argnames, kwargs)
         self.name, self.args, self.kwargs = name, list(args), kwargs
-        self.places: tuple[Any, ...] = (*numbers, *keys)
+        self.places = (*numbers, *keys)
         self.leaves, self.parts = flatten([*(args[i] for i in numbers), *(kwargs[k] for k in keys)])
         inside, count = self.parts.parts, self.parts.count
         if len(inside) == 1 and (isinstance(argnums, int) or isinstance(argnames, str)):
@@ -89,12 +101,15 @@ class Chosen:
     def call(self, function: Callable[..., Any], leaves: Sequence[Any]) -> Any:
         """The function's result with these leaves in the chosen places, recorded."""
         args, kwargs = self.args.copy(), self.kwargs
-        parts = unflatten(self.parts, leaves)
-        for place, part in zip(self.places, parts, strict=True):
-            if type(place) is int:
-                args[place] = part
-            else:
-                kwargs = {**kwargs, place: part}
+        if self.parts is ONE:
+            args[0] = leaves[0]
+        else:
+            parts = unflatten(self.parts, leaves)
+            for place, part in zip(self.places, parts, strict=True):
+                if type(place) is int:
+                    args[place] = part
+                else:
+                    kwargs = {**kwargs, place: part}
         ident = get_ident()
         transforming[ident] = transforming.get(ident, 0) + 1
         try:

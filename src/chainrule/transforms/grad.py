@@ -104,8 +104,11 @@ def gradient_function(
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        with Limited(limit):
+        if limit is None:
             value, g = _evaluated(name, function, args, kwargs, argnums, argnames, has_aux)
+        else:
+            with Limited(limit):
+                value, g = _evaluated(name, function, args, kwargs, argnums, argnames, has_aux)
         return (g, value[1]) if has_aux else g
 
     note(gradient, Derivative("gradient", f))
