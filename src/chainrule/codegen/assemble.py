@@ -79,7 +79,7 @@ def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
     return chopped(kernel, scratch)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Assembled:
     """A module: its text, and what must be known besides."""
 

@@ -168,10 +168,11 @@ class Machine:
         with _lock:
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(None))
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-            self._engine.finalize_object()
 
     def address(self, name: str) -> int:
-        """The address of a function."""
+        """The address of a function. The first that is asked for makes the object file ready to
+        run; `finalize_object` would compile the engine's own empty module as well.
+        """
         return int(self._engine.get_function_address(name))
 
     def place(self, name: str) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Image:
     """An object file, and what must be known to call it."""
 
@@ -32,6 +31,8 @@ class Image:
 
     def pack(self) -> bytes:
         """As bytes: a line in JSON, the object file, the constants."""
+        import json  # only needed where code is kept on disk
+
         head = asdict(self) | {
             "code": len(self.code),
             "constants": [(a.dtype.str, a.shape, a.nbytes) for a in self.constants],
@@ -43,6 +44,8 @@ class Image:
     @staticmethod
     def unpack(packed: bytes) -> Image:
         """What `pack` has packed."""
+        import json
+
         line, _, rest = packed.partition(b"\n")
         head = json.loads(line)
         code, at = rest[: head["code"]], head["code"]

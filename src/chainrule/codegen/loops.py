@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chainrule.codegen.routines import Routine
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Buffer:
     """Memory of an array: an input, an output, a constant, or temporary (in the arena)."""
 
@@ -47,7 +47,7 @@ class Buffer:
         return f"{self.kind[0]}{self.number}"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Store:
     """buffer[position] = value, or += value, or another step of a reduction there."""
 
@@ -63,7 +63,7 @@ class Store:
         return f"{self.buffer}[{self.position}] {sign} {self.expr}"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Kernel:
     """Loops of these extents, and what is done at each point of them."""
 
@@ -124,7 +124,7 @@ def needed(roots: Sequence[Expr], positions: Sequence[Coordinate] = ()) -> list[
     return sorted(seen, key=lambda e: e.order)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Access:
     """A matrix in a buffer, for a library: position of its first element, and its layout."""
 
@@ -136,7 +136,7 @@ class Access:
     column: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Product:
     """c = a @ b by a library or `codegen.gemm`, for every point of loops over a batch."""
 
@@ -169,7 +169,7 @@ class Product:
         return f"{self.c.buffer} = {self.a.buffer} @ {self.b.buffer} [{m}x{k} by {k}x{n}]{batch}"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Callback:
     """An operation evaluated by NumPy on views of the buffers."""
 
@@ -194,7 +194,7 @@ class Callback:
         return f"{results} = {self.value.op}({shown}) by NumPy"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Loop:
     """A choice between programs, or programs again and again.
 
@@ -243,7 +243,7 @@ class Loop:
         return "\n".join(lines)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Nest:
     """Kernels in one loop, which is the first of each of them (`codegen.nests`)."""
 
@@ -270,7 +270,7 @@ class Nest:
 Step: TypeAlias = "Kernel | Nest | Product | Callback | Loop | Routine"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Program:
     """Steps in order, and the buffers they work on."""
 

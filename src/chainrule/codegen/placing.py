@@ -20,7 +20,7 @@ from chainrule.codegen.views import Index, Unresolved, inverse, slices, stretche
 from chainrule.ops.identities import NOTHING
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Piece:
     """A part of an array: `source`, an operand broadcast to `shape`, each element at `place`."""
 
@@ -34,7 +34,7 @@ class Piece:
     how: str = "="
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Placing:
     """An array as pieces over a base: an operand, or zeros where that is None."""
 

@@ -20,7 +20,7 @@ PATIENCE: Final = 1 << 18
 """About as many operations are done between two looks at whether the user wants no more."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Poll:
     """A look at whether the user wants the program to stop, every so many turns of a loop."""
 

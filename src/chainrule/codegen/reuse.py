@@ -23,7 +23,7 @@ from chainrule.codegen.loops import (
 from chainrule.codegen.routines import Routine
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Edits:
     """What makes programs work in place, to be done all together."""
 

@@ -16,7 +16,6 @@ from chainrule.codegen.loops import Buffer, Program
 from chainrule.codegen.scalars import SPECIAL
 from chainrule.codegen.scope import Memory as Buffers
 from chainrule.codegen.text import Emitter, Module, memory_type
-from chainrule.codegen.translate import Memory, Translator
 from chainrule.codegen.values import CODES, Value
 
 FAILED: Final = 128
@@ -25,7 +24,7 @@ FAILED: Final = 128
 ALIGNMENT: Final = 64
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Array:
     """An array as a routine takes it: its part for one example, at steps over the batch."""
 
@@ -38,7 +37,7 @@ class Array:
         return Buffer("part", self.buffer.code, math.prod(self.core), k, self.buffer.value)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Routine:
     """A row done by loops of its own, for each example of a batch."""
 
@@ -135,6 +134,8 @@ def _write(
     """The module with the functions of a routine, the bytes of memory it needs besides, and
     whether it may give up.
     """
+    from chainrule.codegen.translate import Memory, Translator  # few programs need it
+
     module = Module()
     e = Emitter(module)
     arrays = [*results, *operands]

@@ -14,7 +14,7 @@ IDEMPOTENT: Final = frozenset({"maximum", "minimum", "or", "and", "logical_or", 
 """Reductions that do not mind an element twice."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Segment:
     """A stretch of the last loop: chunks of `unroll` vectors of `lanes` elements."""
 

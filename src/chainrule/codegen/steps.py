@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from chainrule.codegen import gemm
 from chainrule.codegen.back import NO_MEMORY as NO_MEMORY
 from chainrule.codegen.back import Tape
 from chainrule.codegen.bounds import Sites
@@ -267,6 +266,8 @@ class StepsEmitter:
         if not self.shared.linkage.gemm:
             self._fortran(step, prefix, a, b, c)
             return
+        from chainrule.codegen.gemm import NO_ROOM  # here, as few programs need it
+
         sizes = [str(m), str(n), str(k)]
         pointers = [(a, step.a), (b, step.b), (c, step.c)]
         arguments = [f"i64 {x}" for x in sizes]
@@ -274,7 +275,7 @@ class StepsEmitter:
             arguments += [f"ptr {pointer}", f"i64 {access.row}", f"i64 {access.column}"]
         function = self.outside(GEMM + code)
         found = self.e.do(f"call i32 {function}({', '.join(arguments[:-1])})")
-        room = self.e.do(f"icmp ne i32 {found}, {gemm.NO_ROOM}")
+        room = self.e.do(f"icmp ne i32 {found}, {NO_ROOM}")
         self.unless(room, str(NO_MEMORY))
         if step.doubt is not None:
             place = self.names[step.doubt]

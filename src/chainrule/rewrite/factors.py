@@ -14,7 +14,7 @@ from chainrule.graph.node import Node
 from chainrule.ops.axes import axes_of
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Scaled:
     """A sum as an earlier one times numbers: (row, node, value) each."""
 

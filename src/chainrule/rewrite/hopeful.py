@@ -38,7 +38,7 @@ LONG: Final = 8
 Shape = tuple[int, ...]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Hot:
     """An array that is zero but for one element along an axis: `values` at `places`, both of size
     one along that axis, and broadcast along others.

@@ -20,9 +20,6 @@ from chainrule.ops.deferred import spec_of
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
-from chainrule.rewrite.bounded import way_back
-from chainrule.rewrite.segments import segmented
-from chainrule.rewrite.within import joined
 
 Apply = Callable[[Node, list[Any]], Any]
 
@@ -37,8 +34,10 @@ def improved(
     says whether loops are cut in segments without a budget. What is in `done` stays as it is.
     """
     done = {} if done is None else done
-    if id(graph) in done or not any(n.op is not None and n.op.name in _LOOPS for n in graph.nodes):
+    if id(graph) in done or not _has_loop(graph):
         return graph
+    from chainrule.rewrite.within import joined  # here, as few programs have loops
+
     for _ in range(3):
         before = graph
         graph = _Walk(joined(graph, make, Numbers()), make, done).graph()
@@ -53,6 +52,10 @@ def in_segments(
     graph: Graph, make: Callable[[Any], Any], unasked: bool = True, done: Done | None = None
 ) -> Graph:
     """The same function, its loops in segments as far as that is called for."""
+    if not _has_loop(graph):
+        return graph
+    from chainrule.rewrite.segments import segmented
+
     done = {} if done is None else done
     while (shorter := segmented(graph, make, unasked)) is not graph:
         graph = _Walk(shorter, make, done).graph()
@@ -74,6 +77,11 @@ def is_same(a: Graph, b: Graph) -> bool:
 
 
 _LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond", "call"})
+
+
+def _has_loop(graph: Graph) -> bool:
+    """Whether there are rows whose parameters are graphs."""
+    return any(n.op is not None and n.op.name in _LOOPS for n in graph.nodes)
 
 
 class _Walk:
@@ -131,6 +139,8 @@ class _Walk:
         if name == "scan" and not does and any(isinstance(v, Variable) for v in values):
             return self._scan(node, values)
         if name == "while_back" and node.params["memory"] is not None:
+            from chainrule.rewrite.bounded import way_back
+
             return replay(
                 as_graph(
                     lambda *xs: way_back(xs, node.params),

@@ -18,7 +18,7 @@ from chainrule.graph.node import Node
 from chainrule.ops.axes import axes_of
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SummedProduct:
     """A sum of a matrix product, with movement and signs between."""
 

@@ -41,7 +41,7 @@ CHEAP: Final = 12
 """Operations for each number kept, of turns that are cheap enough to be taken twice."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Pair:
     """A scan there and the scan back over what it stacks."""
 

@@ -30,7 +30,7 @@ SMALL: Final = 64
 """So is one of arrays of at most so many elements: those are written out anyway."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, repr=False)
 class Term:
     """A part of a sum: an array of as many axes as the sum, lying at `start`."""
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from chainrule.codegen import assemble, blas, cache, gemm, pool
+from chainrule.codegen import assemble, blas, cache, pool
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN
 from chainrule.codegen.bounds import VIOLATION
 from chainrule.codegen.donate import donated, settle
@@ -59,7 +59,6 @@ from chainrule.rewrite.hopeful import hopeful
 from chainrule.rewrite.optimize import optimized
 from chainrule.rewrite.simplify import Builder, simplified
 from chainrule.run.reference import Reference
-from chainrule.run.report import report
 
 
 @functools.lru_cache(maxsize=1)
@@ -184,6 +183,8 @@ class Compiled:
         if kind + "." == CONSTANT:
             return assemble.address_of(self.image.constants[int(rest)])
         if kind + "." == GEMM:
+            from chainrule.codegen import gemm  # few programs need it
+
             return gemm.address(rest)
         if kind == "special":
             function, _, arity = rest.rpartition(".")
@@ -248,6 +249,8 @@ class Compiled:
         """Kernels, operations, bytes moved, temporaries, what did not fuse and why, what is left to
         NumPy, and what a derivative costs beside its function.
         """
+        from chainrule.run.report import report  # only needed by who reads it
+
         lines = [report(self.program)]
         if self.comparison is not None:
             lines.append(self.comparison())

@@ -49,7 +49,7 @@ FORMULAS: Final[dict[str, Formula]] = {f.__name__: f for f in _ALL}
 ATTRIBUTES: Final = "nounwind willreturn memory(none)"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Function:
     """What a module must contain to call the function `symbol`."""
 
