@@ -5,11 +5,20 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from chainrule.codegen.engine import available
+from chainrule.codegen.engine import available, host
 from chainrule.codegen.options import Options
 from chainrule.graph.graph import Graph
 
 _said: list[bool] = []
+
+
+def load() -> None:
+    """Load what compiles, so that the first program need not wait for it."""
+    if available():
+        from chainrule.run.compiled import check_layout
+
+        check_layout()
+        host()
 
 
 def runnable(graph: Graph, options: Options) -> Any:

@@ -79,6 +79,9 @@ class Jitted:
         check_bounds: bool = False,
         donate: tuple[int | str, ...] = (),
     ) -> None:
+        from chainrule.run.choose import load
+
+        load()  # here, where nobody waits for a result yet
         self.function, self.static, self.options = function, static, wanted(check_bounds)
         self.donate = _donated(function, static, donate)
         self._warned: set[str] = set()
@@ -222,7 +225,7 @@ class Jitted:
             self.cache.popitem(last=False)
 
     def _compile(self, fixed: Any, specs: Sequence[Spec], structure: Structure, cls: Any) -> Entry:
-        from chainrule.record.syntax import rewrite  # loaded when first needed, as it takes time
+        from chainrule.record.syntax import rewrite
         from chainrule.run.choose import runnable
 
         function = rewrite(self.function, arrays=True, control_flow=True)

@@ -81,7 +81,8 @@ def function(
 
     `fma` says that the processor multiplies and adds in one instruction (where it does not, LLVM
     would call the C library for it), `avx512` that it has AVX-512. Without `inline` the function is
-    called: less code, where a loop is not in vectors. The text is made once.
+    called: less code, where a loop is not in vectors; it has the attributes `#0` of `codegen.text`.
+    The text is made once.
 
     >>> f = function("exp", 64, 4)
     >>> f.call("%x")
@@ -104,7 +105,8 @@ def function(
     e.put(f"ret {result} {value}")
     symbol = f"chainrule.{name}.{e.suffix}"
     parameters = ", ".join(f"{t} {x.name}" for x in operands)
-    attributes = f"{'alwaysinline' if inline else 'noinline'} {ATTRIBUTES}"
+    # LLVM sets its code generator up anew for functions with other attributes than those around
+    attributes = f"alwaysinline {ATTRIBUTES}" if inline else f"noinline {ATTRIBUTES} #0"
     text = "\n".join(
         [
             f"define internal {result} @{symbol}({parameters}) {attributes} {{",
