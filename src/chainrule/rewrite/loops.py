@@ -8,7 +8,7 @@ is thus the scan that computes the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
@@ -33,18 +33,18 @@ def improved(
     """The same function with better loops; `make(cls)` gives a `simplify.Builder`, and `unasked`
     says whether loops are cut in segments without a budget. What is in `done` stays as it is.
     """
-    done = {} if done is None else done
-    if id(graph) in done or not _has_loop(graph):
+    done = done or Done()
+    if id(graph) in done.graphs or not _has_loop(graph):
         return graph
     from chainrule.rewrite.within import joined  # here, as few programs have loops
 
     for _ in range(3):
         before = graph
         graph = _Walk(joined(graph, make, Numbers()), make, done).graph()
-        if is_same(before, graph):
+        if is_same(before, graph, done.numbers):
             break
     graph = in_segments(graph, make, unasked, done)
-    done[id(graph)] = graph
+    done.graphs[id(graph)] = graph
     return graph
 
 
@@ -56,24 +56,30 @@ def in_segments(
         return graph
     from chainrule.rewrite.segments import segmented
 
-    done = {} if done is None else done
+    done = done or Done()
     while (shorter := segmented(graph, make, unasked)) is not graph:
         graph = _Walk(shorter, make, done).graph()
     return graph
 
 
-Done: TypeAlias = dict[int, Graph]
-"""Graphs that have been improved, by their id: bodies that a walk leaves as they are are not gone
-through again, or loops within loops would take three times as long for each level."""
+class Done:
+    """What has been improved: bodies that a walk leaves as they are are not gone through again, or
+    loops within loops would take three times as long for each level.
+    """
+
+    def __init__(self) -> None:
+        self.graphs: dict[int, Graph] = {}
+        """By their id."""
+        self.numbers = Numbers()
+        """What tells whether a walk has changed something: of each body once, not at each level."""
 
 
-def is_same(a: Graph, b: Graph) -> bool:
+def is_same(a: Graph, b: Graph, numbers: Numbers) -> bool:
     """Whether two graphs do the same operations in the same order."""
     for part in ("inputs", "nodes", "outputs"):
         if len(getattr(a, part)) != len(getattr(b, part)):
             return False
-    numbers, every = Numbers(), range(len(a.outputs))
-    return not a.effects and not b.effects and numbers.graph(a, every) == numbers.graph(b, every)
+    return not a.effects and not b.effects and numbers.whole(a) == numbers.whole(b)
 
 
 _LOOPS: Final = frozenset({"scan", "while_loop", "while_back", "cond", "call"})
@@ -188,7 +194,7 @@ class _Walk:
         memory = min([b for b in budgets if b is not None], default=None)
         results = _Scan(
             joined, body, inputs, outputs, values, m, n, p["length"], p["reverse"], memory
-        ).write(wanted, self.build)
+        ).write(wanted, self.build, self.done.numbers)
         for k, one in enumerate(followers, 1):
             self.leaders[one] = [results[i] for i in places[k]]  # type: ignore[assignment]
         return [results[i] for i in places[0]]
@@ -228,8 +234,10 @@ class _Scan:
         self.m, self.n, self.length, self.reverse = m, n, length, reverse
         self.memory = memory
 
-    def write(self, wanted: set[int], build: Any) -> list[Any]:
-        """The scan with what is wanted of it; its results, None where they are not."""
+    def write(self, wanted: set[int], build: Any, numbers: Numbers) -> list[Any]:
+        """The scan with what is wanted of it; its results, None where they are not. `numbers` says
+        whether the body is still the old one.
+        """
         m, n, inputs, outputs = self.m, self.n, self.inputs, self.outputs
         cls = self.body.cls
         outputs = [o if isinstance(o, Variable) else wrapped(cls, o, None) for o in outputs]
@@ -263,7 +271,7 @@ class _Scan:
                 self.body, news, operands_, roots, count, build
             )
             graph = Graph([i._node for i in news], roots, cls)
-            graph = self.old if is_same(graph, self.old) else graph
+            graph = self.old if is_same(graph, self.old, numbers) else graph
             found = build.do(
                 TABLE["scan"], operands_, body=graph, counts=(count, len(carried)),
                 length=self.length, reverse=self.reverse, memory=self.memory,
@@ -368,6 +376,8 @@ class Numbers:
     def __init__(self) -> None:
         self._known: dict[Any, int] = {}
         self._kept: list[Any] = []
+        self._graphs: dict[int, tuple[Graph, tuple[Any, ...]]] = {}
+        """Graphs and their keys, by their id."""
 
     def graph(
         self, graph: Graph, outputs: Sequence[int], inputs: Sequence[Any] | None = None
@@ -385,6 +395,12 @@ class Numbers:
             [self._of(graph.outputs[k]._node, graph.outputs[k]._value, found) for k in outputs]
         )
 
+    def whole(self, graph: Graph) -> tuple[Any, ...]:
+        """What a graph is, as a key."""
+        if id(graph) not in self._graphs:  # it is kept, or another could take its id
+            self._graphs[id(graph)] = graph, self.graph(graph, range(len(graph.outputs)))
+        return self._graphs[id(graph)][1]
+
     def operand(self, node: Node | None, value: Any) -> int:
         """What an operand is, as a key."""
         return self._of(node, value, {})
@@ -399,7 +415,7 @@ class Numbers:
 
     def _param(self, p: Any) -> Any:
         if isinstance(p, Graph):
-            return self.graph(p, range(len(p.outputs)))
+            return self.whole(p)
         if isinstance(p, dict):
             return tuple((k, self._param(v)) for k, v in sorted(p.items()))
         if isinstance(p, slice):
