@@ -288,7 +288,9 @@ def _same(a: Any, b: Any) -> bool:
                 return False
         return True
     if kind is ndarray:
-        return bool(a.dtype == b.dtype and np.array_equal(a, b))
+        return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
+    if kind is float and a == 0.0:  # 0.0 and -0.0 are equal
+        return repr(a) == repr(b)
     return bool(a == b)
 
 
@@ -361,6 +363,8 @@ def _describe(value: Any, described: list[Any]) -> bool:
         described.append((kind, value.shape, value.dtype))
     elif kind in _NUMBERS or (kind in SCALARS and value == 1):
         described.append((kind, value))
+        if kind is float and value == 0.0:  # 0.0 and -0.0 are equal
+            described.append(repr(value))
     elif isinstance(value, generic) or value is None:
         described.append((kind,))
     else:

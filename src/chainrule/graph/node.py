@@ -146,13 +146,14 @@ class Abstract(Spec):
     """The value of a traced Tensor: shape and dtype, and numbers only once the graph is run.
 
     `shows` is set where the result would show an operand's memory: the operand and its node then,
-    so that a later change of the operand in place does not go unnoticed. `weak` is set where the
+    so that a later change of the operand in place does not go unnoticed; or tuples of several, one
+    of which it may be, depending on a branch that was taken. `weak` is set where the
     number that is to come is one of Python's own, which leaves the dtype to the other operands.
     """
 
     __slots__ = ("shows", "weak")
 
-    shows: tuple[Variable, Node | None] | None
+    shows: tuple[Any, Any] | None
     weak: bool
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -314,19 +314,36 @@ def renew(x: Any) -> None:
     if type(value) is not Abstract or value.shows is None:
         return
     shown, seen = value.shows
+    if type(shown) is tuple:
+        for one, before in zip(shown, seen, strict=True):
+            if not _unchanged(one, before):
+                raise GraphError(
+                    f"an array of shape {list(value.shape)} is used that a branch or a loop made "
+                    "another name of an array, which was changed in place since; which way control "
+                    "went is not known while a function is traced: `.copy()` it in the branch"
+                    + at(user_line())
+                )
+        return
     renew(shown)
     if shown._node is seen:
         return
     base = getattr(x, "_base", None)
     if base is None or base[0] is not shown:
         raise GraphError(
-            f"a view of shape {list(value.shape)} (made by reshape, a transpose or the like) is "
+            f"a view of shape {list(value.shape)} (made by reshape, a transpose or the like), or "
+            "another name of an array that a traced branch or loop changes and then binds anew, is "
             "used after the tensor it shows was changed in place; while a function is traced, "
             "make the view again, or `.copy()` it before the change" + at(user_line())
         )
     again = shown[base[1]]
     x._value = again._value
     x._node = again._node
+
+
+def _unchanged(x: Any, before: Any) -> bool:
+    if type(before) is ndarray:
+        return type(x._value) is ndarray and bool((x._value == before).all())
+    return x._node is before
 
 
 def note_shown(node: Node, value: Any, operand: Any) -> None:

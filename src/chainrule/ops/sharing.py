@@ -164,6 +164,8 @@ def operand_key(value: Any, node: Node | None) -> Any:
     if type(value) in NUMBERS:
         if type(value) is float and value == 0.0:
             return (float, math.copysign(1.0, value))
+        if type(value) is complex:
+            return (complex, repr(value))
         return (type(value), value)
     if type(value) is Abstract:
         return None
@@ -184,6 +186,8 @@ def setting_key(p: Any) -> Any:
         return (dict, *p, *[setting_key(x) for x in p.values()])
     if kind is float and p == 0.0:
         return (float, math.copysign(1.0, p))
+    if kind is complex:
+        return (complex, repr(p))
     if kind is ndarray and p.size <= SMALL and not p.dtype.hasobject:
         return (p.shape, p.dtype.str, p.tobytes())
     return (kind, p)

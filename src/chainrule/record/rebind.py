@@ -7,12 +7,16 @@ is not possible (a reshape or a transpose) its next use is an error (`ops.record
 
 from __future__ import annotations
 
-from typing import Any
+import gc
+import sys
+from _thread import get_ident
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.errors import DtypeError, GraphError, ShapeError, at, user_line
-from chainrule.graph.node import Leaf, Parameter, Variable
+from chainrule.graph.node import Abstract, Leaf, Node, Parameter, Variable
+from chainrule.graph.writes import owner
 from chainrule.ops.complaints import as_value, describe
 from chainrule.ops.indexing import set_item
 from chainrule.ops.recording import is_traced, renew
@@ -23,8 +27,9 @@ def replace(x: Any, function: Any, args: Any, kwargs: dict[str, Any], name: str)
     _refuse(x, name)
     before = _handle(x)
     result = function(before, *args, **kwargs)
+    del before  # it would count as another tensor in the memory of x
     check_same(x._value, result._value, name)
-    _adopt(x, _cast(result, x._value.dtype))
+    adopt(x, _cast(result, x._value.dtype))
     return x
 
 
@@ -41,21 +46,92 @@ def assign(x: Any, index: Any, new: Any) -> None:
             f"__setitem__: cannot store {describe(getattr(value, '_value', value))} in a tensor of "
             f"dtype {x._value.dtype}" + at(user_line())
         )
-    _adopt(x, set_item(_handle(x), value, index))
+    adopt(x, set_item(_handle(x), value, index))
 
 
-def _adopt(x: Variable, result: Any) -> None:
+def adopt(x: Variable, result: Any) -> None:
     """x takes over a value and its node, and so does whatever x shows a part of."""
     if not isinstance(result, Variable):  # neither x nor the rest was a Tensor's value any more
         raise GraphError("an in-place change of a traced value lost its trace" + at(user_line()))
     base = getattr(x, "_base", None)
-    x._value, x._node = result._value, result._node
+    become(x, result)
     if base is None or not x._value.shape:
         return
     shown, index = base
-    _adopt(shown, set_item(_handle(shown), x, index))
+    adopt(shown, set_item(_handle(shown), x, index))
     if is_traced(x):
         x._value.shows = (shown, shown._node)
+
+
+_ANOTHER: Final = Node()
+"""In place of what a view has seen: no tensor's node, so that it is made again, or refused."""
+
+journal: Final[dict[int, list[tuple[Any, Any, Any]]]] = {}
+"""By thread, where a branch or a loop is traced: Tensors that became another value, with their
+value and node before, to be set back."""
+
+
+def revert(entries: list[tuple[Any, Any, Any]]) -> None:
+    """Set Tensors back, the last first."""
+    while entries:
+        x, value, node = entries.pop()
+        x._value, x._node = value, node
+
+
+def _note(x: Any) -> None:
+    entries = journal.get(get_ident())
+    if entries is not None:
+        entries.append((x, x._value, x._node))
+
+
+def become(x: Any, new: Variable) -> None:
+    """x takes over a value and its node; other tensors in its memory, if it had any, follow."""
+    memory = x._value
+    if type(memory) is Abstract and memory.shows is not None and type(memory.shows[0]) is tuple:
+        for one in memory.shows[0]:  # one of them changes with it, and which is not known
+            forget(one)
+    _note(x)
+    x._value, x._node = new._value, new._node
+    if type(memory) is not np.ndarray or type(new._value) is not Abstract:
+        return
+    memory = owner(memory)
+    base = getattr(x, "_base", None)
+    if base is not None and type(base[0]._value) is np.ndarray:
+        return  # what x shows becomes traced next
+    if sys.getrefcount(memory) <= 2:  # no other has it, which is the usual case
+        return
+    for y in gc.get_objects():
+        if isinstance(y, Variable) and y is not x and _lies_in(y, memory):
+            forget(y, getattr(y, "_base", (x,))[0])
+
+
+def _lies_in(y: Any, memory: Any) -> bool:
+    value = getattr(y, "_value", None)
+    return type(value) is np.ndarray and owner(value) is memory
+
+
+def forget(y: Any, shown: Any = None) -> None:
+    """Take the value of y away, so that it is made again from what it shows, or is an error."""
+    if shown is None:
+        shown = type(y)()
+        shown._value, shown._node = None, None
+    _note(y)
+    y._value = Abstract(y._value.shape, y._value.dtype)
+    y._value.shows = (shown, _ANOTHER)
+    y._node = None
+
+
+def may_be(x: Any, others: list[Any]) -> None:
+    """Note that x may be the same array as one of some others, depending on a traced value."""
+    if others and type(x._value) is Abstract:
+        value = Abstract(x._value.shape, x._value.dtype)
+        for y in list(others):  # and those may be others in turn
+            shows = y._value.shows if type(y._value) is Abstract else None
+            if shows is not None and type(shows[0]) is tuple:
+                others += [z for z in shows[0] if z is not x]
+        seen = [y._value.copy() if type(y._value) is np.ndarray else y._node for y in others]
+        value.shows = (tuple(others), tuple(seen))
+        x._value = value
 
 
 def _handle(x: Any) -> Variable:
@@ -78,7 +154,7 @@ def _refuse(x: Any, name: str) -> None:
     if base is not None and x._value.shape:
         _refuse(base[0], name)
         return
-    if is_traced(x) and x._value.shows is not None:
+    if is_traced(x) and x._value.shows is not None and type(x._value.shows[0]) is not tuple:
         raise GraphError(
             f"{name}: an in-place change of a view (made by reshape, a transpose or the like) is "
             "not recorded while a function is traced; change the tensor it was made from, or "

@@ -8,7 +8,6 @@ name of the row it looks at.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -152,7 +151,7 @@ class Builder:
         if isinstance(x, Variable):
             return id(x._node)
         if type(x) in NUMBERS:
-            return (type(x), x, math.copysign(1, x) if type(x) is float else 0)
+            return number_key(x)
         array = np.asarray(x)
         if array.size <= SMALL:
             return (array.shape, array.dtype.str, array.tobytes())
@@ -166,7 +165,12 @@ class Builder:
             return (type(p).__name__, *map(self._param_key, p))
         if isinstance(p, np.ndarray):
             return (p.shape, p.dtype.str, p.tobytes())
-        return (type(p), p)
+        return number_key(p) if type(p) in NUMBERS else (type(p), p)
+
+
+def number_key(x: Any) -> Any:
+    """What a number of Python's is: 0.0 and -0.0 are equal, and two numbers."""
+    return (type(x), repr(x) if x == 0 else x)
 
 
 _KNOWN: Final = frozenset({bool, np.bool_, np.ndarray})
@@ -207,7 +211,11 @@ def constant(x: Operand) -> Any:
     if not array.size or array.size > FOLDED:
         return None
     first = array.flat[0]
-    return first if (array == first).all() else None
+    if not (array == first).all():
+        return None
+    if not first and array.tobytes() != first.tobytes() * array.size:  # zeros of both signs
+        return None
+    return first
 
 
 def like(x: Operand, node: Node) -> bool:

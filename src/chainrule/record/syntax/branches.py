@@ -13,6 +13,7 @@ from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.state import (
     Shape,
     check_same,
+    detached,
     dtype_of,
 )
 from chainrule.record.syntax.tracing import Again, Construct, Part, truth
@@ -29,22 +30,27 @@ def branch(test: Any, body: Part, orelse: Part | None, construct: Construct) -> 
         outcomes.clear()
         inside = [Shape(v) for v in construct.start]
         # numbers of Python's stay what they are: only arrays can be changed in place
-        operands = [v for i in construct.indices() for v in inside[i].dynamic if _is_array(v)]
+        arrays = [v for i in construct.indices() for v in inside[i].dynamic if _is_array(v)]
+        operands = [detached(v) for v in arrays]
 
         def traced(which: bool) -> Callable[..., Any]:
             part = body if which else orelse
 
             def run(*given: Any) -> tuple[Any, ...]:
+                construct.begin()
                 fresh = list(construct.start)
                 leaves = iter(given)
                 for i in construct.indices():
                     taken = [next(leaves) if _is_array(v) else v for v in inside[i].dynamic]
-                    fresh[i] = inside[i].filled(taken)
+                    fresh[i] = construct.pour(i, inside[i], taken)
                 construct.bind(fresh)
                 nodes = construct.nodes(fresh)
                 values = construct.run(part or _nothing, witness=test)
                 outcomes[which] = [Shape(v) for v in values]
+                construct.follow(fresh, outcomes[which], loop=False)
                 kept[which] = construct.kept(fresh, nodes, values)
+                outcomes[which] = [shape.detached() for shape in outcomes[which]]
+                construct.restart()
                 return tuple(_results(construct, outcomes, which))
 
             return run

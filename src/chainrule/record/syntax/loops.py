@@ -20,6 +20,7 @@ from chainrule.record.syntax.state import (
     as_dtype,
     check_same,
     common_dtype,
+    detached,
     dtype_of,
     shape_of,
 )
@@ -48,17 +49,18 @@ class Carried:
             if not self.shapes[i].undefined:
                 filled = i in construct.filling
                 dynamic = self.shapes[i].zeros() if filled else self.shapes[i].dynamic
-                leaves += construct.cast(i, dynamic)
+                leaves += [detached(v) for v in construct.cast(i, dynamic)]
         return tuple(leaves)
 
     def bind(self, leaves: Sequence[Any]) -> list[Any]:
         """Bind the variables for a pass; returns what they are."""
+        self.construct.begin()
         given = iter(leaves)
         fresh = list(self.construct.start)
         for i in self.construct.indices():
             shape = self.shapes[i]
             if not shape.undefined:
-                fresh[i] = shape.filled([next(given) for _ in shape.dynamic])
+                fresh[i] = self.construct.pour(i, shape, [next(given) for _ in shape.dynamic])
         self.construct.bind(fresh)
         return fresh
 
@@ -77,10 +79,14 @@ class Carried:
                 "would not be changed with it; loop over `range(len(a))` and assign to `a[i]`"
                 + at(user_line())
             )
+        finals = [Shape(v) for v in values]
+        construct.follow(fresh, finals, loop=True)
         self.kept &= construct.kept(fresh, nodes, values)
+        finals = [shape.detached() for shape in finals]
+        construct.restart()
         out: list[Any] = []
         for i in construct.indices():
-            name, before, now = construct.names[i], self.shapes[i], Shape(values[i])
+            name, before, now = construct.names[i], self.shapes[i], finals[i]
             if before.undefined:
                 if not now.undefined and (self.runs or name == RESULT):
                     construct.filling[i] = now
@@ -134,6 +140,7 @@ def while_traced(
     def going_on(state: Any) -> Any:
         carried.bind(state)
         asked = test()
+        construct.restart()
         return truth(asked) if isinstance(asked, Variable) else bool(asked)
 
     def attempt() -> Any:
@@ -186,6 +193,7 @@ def _counted_while(
     def test(state: Any) -> Any:
         carried.bind(state[1:])
         asked = going_on()
+        carried.construct.restart()
         more = state[0] < length
         return np.logical_and(more, truth(asked)) if isinstance(asked, Variable) else more
 

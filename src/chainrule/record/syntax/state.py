@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import SyntaxUnsupported, at, user_line
-from chainrule.graph.node import Variable
+from chainrule.graph.node import Abstract, Variable
 from chainrule.ops.complaints import NUMBERS
+from chainrule.ops.recording import renew
 from chainrule.record.syntax.arrays import Foreign
 from chainrule.record.syntax.canonical import RESULT
 from chainrule.record.trees import Structure, flatten, unflatten
@@ -78,6 +79,7 @@ class Shape:
     """A variable without its arrays and numbers: how it is nested, and what does not vary."""
 
     def __init__(self, value: Any) -> None:
+        self.value = value
         leaves, self.structure = flatten(value)
         self.static = [None if is_dynamic(v) else v for v in leaves]
         self.is_dynamic = [is_dynamic(v) for v in leaves]
@@ -100,9 +102,26 @@ class Shape:
         out.dynamic = leaves
         return out
 
+    def detached(self) -> Shape:
+        """The same, with Tensors of its own for the arrays, which no later change reaches."""
+        return self.holding([detached(v) for v in self.dynamic])
+
     def zeros(self) -> list[Any]:
         """Arrays and numbers of these shapes, for where they do not matter."""
         return [np.zeros(np.shape(v), dtype_of(v))[()] for v in self.dynamic]
+
+
+def detached(leaf: Any) -> Any:
+    """A Tensor in a handle of its own, which no later change in place reaches."""
+    if not isinstance(leaf, Variable) or leaf._value.shape == ():
+        return leaf
+    renew(leaf)
+    out: Variable = type(leaf)()
+    value = leaf._value
+    if type(value) is Abstract:  # one that shows nothing
+        value = Abstract(value.shape, value.dtype)
+    out._value, out._node = value, leaf._node
+    return out
 
 
 def dtype_of(leaf: Any) -> Any:
