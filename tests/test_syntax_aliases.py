@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -613,3 +614,22 @@ def test_signs_of_zero_are_two_constants() -> None:
             for x in (0.0, -0.0):
                 found, wanted = np.asarray(cr.jit(g)(x)), np.asarray(g(np.float64(x)))
                 assert found.tobytes() == wanted.tobytes()
+
+
+def test_dead_proxies_are_no_harm() -> None:
+    """All objects are gone through for other names of a memory, whatever they are."""
+
+    class Thing:
+        pass
+
+    proxy = weakref.proxy(Thing())  # what it stood for is gone
+
+    def f(a: Any, c: Any) -> Any:
+        x = np.zeros(2)
+        y = x
+        if c > 0:
+            x += a
+        return x + y
+
+    np.testing.assert_array_equal(cr.jit(f)(np.ones(2), 1.0), [2.0, 2.0])
+    del proxy

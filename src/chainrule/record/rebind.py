@@ -101,7 +101,8 @@ def become(x: Any, new: Variable) -> None:
     if sys.getrefcount(memory) <= 2:  # no other has it, which is the usual case
         return
     for y in gc.get_objects():
-        if isinstance(y, Variable) and y is not x and _lies_in(y, memory):
+        # by type alone: a proxy asked for its class may run code of its own, or raise
+        if issubclass(type(y), Variable) and y is not x and _lies_in(y, memory):
             forget(y, getattr(y, "_base", (x,))[0])
 
 
