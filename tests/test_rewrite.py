@@ -13,6 +13,7 @@ from chainrule.record.trace import trace
 from chainrule.rewrite import loops
 from chainrule.rewrite.expand import EXPANSIONS
 from chainrule.rewrite.optimize import optimized
+from chainrule.rewrite.simplify import simplified
 from chainrule.run.reference import Reference
 from chainrule.tensor import Tensor
 
@@ -114,3 +115,10 @@ def test_loops_in_loops_are_not_gone_through_by_factors(transform: Any, monkeypa
         return walks
 
     assert needed(5) < 2.5 * needed(4)
+
+
+def test_a_simple_graph_stays_the_object_it_is() -> None:
+    """What cannot be simplified further is not made anew, so that whoever asks again can tell."""
+    graph = cr.jit(lambda x: (cr.exp(x) * 1.0 + 0.0).sum()).lower(X).graph
+    once = simplified(graph)
+    assert simplified(once) is once
