@@ -22,6 +22,7 @@ COMPILED = [
     "src/chainrule/ops/frequent.py",
     "src/chainrule/ops/replay.py",
     "src/chainrule/derive/tape.py",
+    "src/chainrule/derive/repeated.py",
     "src/chainrule/derive/reverse.py",
     "src/chainrule/derive/forward.py",
     "src/chainrule/derive/batch.py",

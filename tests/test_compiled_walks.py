@@ -16,7 +16,8 @@ from programs import PYTHON, Program, alike, programs
 
 import chainrule as cr
 import chainrule.torch as torch
-from chainrule.derive import tape
+from chainrule.derive import repeated, tape
+from chainrule.derive.repeated import ACCUMULATE, REVERSE
 from chainrule.errors import ArgumentError, GraphError, MissingDerivative
 from chainrule.ops.table import TABLE
 from chainrule.transforms.hessian import TWICE
@@ -24,7 +25,7 @@ from chainrule.transforms.jacobian import BY_COLUMN, BY_ROW
 
 pytest.importorskip("llvmlite")
 
-KINDS = (tape.REVERSE, BY_ROW, BY_COLUMN, TWICE)
+KINDS = (REVERSE, BY_ROW, BY_COLUMN, TWICE, ACCUMULATE)
 DIFFERENTIABLE = sorted(n for n in TABLE if TABLE[n].differentiable)
 EAGER = [p for p in PYTHON if p.__name__ not in {"looped", "until", "chosen"}]
 
@@ -32,12 +33,12 @@ EAGER = [p for p in PYTHON if p.__name__ not in {"looped", "until", "chosen"}]
 @contextmanager
 def at_once() -> Iterator[None]:
     """Within this block every walk is compiled when it is met first."""
-    before = tape.ENOUGH[0], tape.EVERY[0]
-    tape.ENOUGH[0], tape.EVERY[0] = 0, 1
+    before = repeated.ENOUGH[0], repeated.EVERY[0]
+    repeated.ENOUGH[0], repeated.EVERY[0] = 0, 1
     try:
         yield
     finally:
-        tape.ENOUGH[0], tape.EVERY[0] = before
+        repeated.ENOUGH[0], repeated.EVERY[0] = before
         for kind in KINDS:
             kind.plans.clear()
             kind.compiled.clear()
@@ -53,7 +54,7 @@ def walking() -> Iterator[None]:
         cr.set_compile_walks(True)
 
 
-def made(kind: tape.Kind = tape.REVERSE) -> int:
+def made(kind: tape.Kind = REVERSE) -> int:
     """How many walks of a kind are machine code by now."""
     return sum(plan.state == tape.COMPILED for plan in kind.plans.values())
 
@@ -121,7 +122,7 @@ def test_machine_code_is_used() -> None:
         cr.jacobian(lambda x: np.stack([f(x), x[1]]), mode="reverse")(x)
         cr.jacobian(lambda x: np.stack([f(x), x[1]]), mode="forward")(x)
         cr.hessian(f)(x)
-        assert [made(kind) for kind in KINDS[1:]] == [1, 1, 1]
+        assert [made(kind) for kind in KINDS[1:4]] == [1, 1, 1]
         for way in (cr.grad(f), cr.hessian(f)):
             expected, found = both(lambda way=way: way(x + 1))  # type: ignore[misc]
             alike(found, expected, 1e-12)
@@ -194,6 +195,79 @@ def test_backward_accumulates_and_lets_go() -> None:
             assert w.grad is None
             with pytest.raises(GraphError, match="retain_graph"):
                 y.backward()
+
+
+def test_gradients_are_added_to_where_they_lie() -> None:
+    """A second pass of the same kind writes into the array that `.grad` has, and says so."""
+    with at_once():
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        for _ in range(2):
+            (x * x).sum().backward()
+        memory = x.grad.numpy()
+        for _ in range(3):
+            (x * x).sum().backward()
+        assert made(ACCUMULATE) == 2  # without gradient, and with one
+        np.testing.assert_array_equal(memory, [10.0, 20.0])
+        kept = torch.tensor([1.0, 1.0], requires_grad=True) * x.grad
+        (x * x).sum().backward()
+        with pytest.raises(GraphError, match="changed in place"):
+            kept.sum().backward()
+
+
+def _grads(setting: Callable[[Any, Any], None]) -> list[Any]:
+    """Gradients of two leaves after five passes, before each of which `setting` sees to them."""
+    a, b = (torch.tensor([v, 2.0], requires_grad=True) for v in (1.0, 3.0))
+    out = []
+    for _ in range(5):
+        setting(a, b)
+        (a * b * b).sum().backward()
+        out.append([x.grad.numpy(force=True).copy() for x in (a, b)])
+    return out
+
+
+def _share(a: Any, b: Any) -> None:
+    a.grad = b.grad = torch.zeros(2)
+
+
+def _views(a: Any, b: Any) -> None:
+    both = torch.zeros(4)
+    a.grad, b.grad = both[:2], both[1:3]
+
+
+def _strided(a: Any, b: Any) -> None:
+    a.grad, b.grad = torch.zeros(4)[::2], torch.zeros(2, dtype=torch.float64)
+
+
+def _none(a: Any, b: Any) -> None:
+    a.grad = None
+
+
+def _recorded(a: Any, b: Any) -> None:
+    b.grad = torch.ones(2, requires_grad=True) * 2
+
+
+GRADIENTS = [_share, _views, _strided, _none, _recorded, lambda a, b: None]
+
+
+@pytest.mark.parametrize("setting", GRADIENTS)
+def test_gradients_as_they_come(setting: Callable[[Any, Any], None]) -> None:
+    """Gradients that share memory, or are none, strided, of another dtype, or have a history."""
+    with walking():
+        expected = _grads(setting)
+    with at_once():
+        found = _grads(setting)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_leaf_in_two_places() -> None:
+    """Machine code made of a program of two variables, where the two are one."""
+    with at_once():
+        for _ in range(3):
+            for scalar in (False, True):
+                a, b = (torch.tensor(v if scalar else [v], requires_grad=True) for v in (2.0, 5.0))
+                for x, y in ((a, b), (a, b), (a, b), (a, a), (a, a)):
+                    (x * y).sum().backward()
+                assert [float(a.grad), float(b.grad)] == [15.0 + 8.0, 6.0]
 
 
 def test_changed_in_place_is_an_error_again() -> None:

@@ -1,10 +1,10 @@
 """The whole program as one module: kernels, and the entry function that runs the steps in order.
 
 The entry is a function as Python's own built-in ones are (`METH_FASTCALL`): it takes Python
-objects, arrays, NumPy scalars, and floats for the inputs, arrays for the results. It reads where
-their data are itself (all of them keep it at the same place, see `run.compiled`, which checks
-that), so that a call costs next to nothing for each argument. Where there is much to do, other
-threads may run Python meanwhile.
+objects, arrays, NumPy scalars, and floats for the inputs, arrays and new NumPy scalars for the
+results. It reads where their data are itself (all of them keep it at the same place, see
+`run.compiled`, which checks that), so that a call costs next to nothing for each argument. Where
+there is much to do, other threads may run Python meanwhile.
 
 It returns a Python integer: OK, or why not.
 """
@@ -57,6 +57,13 @@ LITTLE: Final = 20000
 def is_long(program: Program) -> bool:
     """Whether a call takes so long that other threads may run Python meanwhile."""
     return work(program) > LITTLE
+
+
+def is_number(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Whether a result is made as a NumPy scalar, which holds the number itself. Of truth values
+    there are two objects only, which nobody may write; they are made as arrays.
+    """
+    return not shape and dtype.kind != "b"
 
 
 def chop(program: Program) -> None:
@@ -134,8 +141,10 @@ class _Entry(StepsEmitter):
         for b in taken:
             self._alone(b)
         for b in self._made():
-            array = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
-            names[b] = e.do(f"load ptr, ptr {array}")
+            place = e.do(f"getelementptr i8, ptr %r{b.number}, i64 {DATA_AT}")
+            names[b] = (
+                place if is_number(b.value.shape, b.value.dtype) else e.do(f"load ptr, ptr {place}")
+            )
         self.begin_notes()
         if on_stack(p):
             arena = e.do(f"alloca [{max(p.arena, 1)} x i8], align {ALIGNMENT}")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.derive.floating import INVALID_RAISES, enter, leave, quiet
-from chainrule.derive.tape import walked
+from chainrule.derive.repeated import walked
 from chainrule.errors import GraphError, NaNError, TracedValueError, at, user_line
 from chainrule.graph import writes
 from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, hooked
@@ -48,7 +48,7 @@ def reverse(
     """
     traced = bool(roots) and isinstance(roots[0][1], Variable)
     if wrap is None and not careful and not traced:
-        if anomaly is None:
+        if not watchers:
             found = walked(roots, wanted, keep)
             if found is not None:
                 return found
@@ -86,9 +86,9 @@ def _walk(  # noqa: C901 - one loop, in which every call would be paid at every 
     following: Node | None = None  # spares the heap a push and a pop along a chain
     targets = None if wanted is None else set(wanted)
     oldest = 0 if targets is None else min([n.order for n in targets], default=0)
-    newest_write: int = writes.newest
+    newest_write: int = writes.newest[0]
     users: dict[Node, int] = {}  # the newest user of a node that is older than some write
-    watch = anomaly
+    watch = watchers[0] if watchers else None
 
     for root in roots:
         node: Node = root[0]
@@ -281,8 +281,8 @@ def _has_nan(g: Any) -> bool:
     return bool(g != g)
 
 
-anomaly: Callable[[Any, Any], None] | None = None
-"""Set by `detect_anomaly`: looks at every cotangent as it arises."""
+watchers: Final[list[Callable[[Any, Any], None]]] = []
+"""What looks at every cotangent as it arises: `watch_for_nan`, where `detect_anomaly` is on."""
 
 
 def as_variables(wrap: type[Variable], node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -330,7 +330,7 @@ def freed(op: Any) -> GraphError:
 
 
 def watch_for_nan(op: Any, g: Any) -> None:
-    """The `anomaly` watcher: raise at the first NaN, naming the operation that made it."""
+    """Raise at the first NaN, naming the operation that made it."""
     value = g._value if isinstance(g, Variable) else g
     if value is not None and not isinstance(value, tuple | list) and np.isnan(value).any():
         raise NaNError(

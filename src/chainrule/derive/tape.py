@@ -2,40 +2,26 @@
 
 Programs record the same operations on arrays of the same shapes at every turn of their loops. The
 *signature* of a tape says all that a walk over it depends on but the numbers: rows, parameters,
-which operand is which node, shapes and dtypes of variables and constants. A walk over a tape whose
-signature was met often is one call of machine code on the values that the nodes kept
-(`transforms.compiling` makes it). Compiled to C, like the walk it stands in for (see `setup.py`).
+which operand is which node, shapes and dtypes of variables and constants. `derive.repeated` counts
+the signatures. Compiled to C, like the walks (see `setup.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.graph import writes
-from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked
+from chainrule.graph.node import Leaf, Node, Spec, Variable
 from chainrule.ops.recording import SCALARS
-from chainrule.ops.table import SELECT
 
 ndarray: Final[Any] = np.ndarray
 generic: Final[Any] = np.generic
 
 LONGEST: Final = 400
 """Tapes of more nodes than this are walked: compiling them takes too long."""
-
-ENOUGH: Final = [15_000]
-"""A walk is compiled once visits to its nodes have taken about so many microseconds, and a tenth
-more for each node: about as long as compiling will take, so that no program takes much more than
-twice the time it could.
-"""
-
-EVERY: Final = [8]
-"""Of walks that no compiled one fits, one in so many is looked at."""
-
-MOST: Final = 512
-"""So many signatures are remembered; after that, counting begins anew."""
 
 COUNTING: Final = 0
 COMPILED: Final = 1
@@ -59,9 +45,12 @@ class Step:
         """Of operands without node: what `_described` says of them."""
         self.shape: Any = None
         self.dtype: Any = None
+        self.spec: Any = None
         self.place = NOWHERE
         self.takes: list[int] = []
         """Which of the values that the node kept go to the machine code."""
+        self.gradient: Any = None
+        """Of a leaf that cotangents are added to: the type of its gradient's value, or None."""
 
 
 class Tape:
@@ -87,6 +76,14 @@ class Plan:
         self.takes: list[int] = []
         """Which of the cotangents go to the machine code, after the kept values."""
         self.call: Any = None
+        self.program: Any = None
+        """What must live as long as `call`."""
+        self.made: list[Any] = []
+        """Of a walk that adds to gradients, what each result is made of: a type of scalars, shape
+        and dtype of an array, or None where it is written in place.
+        """
+        self.leaves = 0
+        """Of the same: how many gradients there are."""
 
 
 class Kind:
@@ -95,6 +92,7 @@ class Kind:
     def __init__(self, name: str, cost: int) -> None:
         self.name = name
         self.cost = cost
+        self.turns = 0
         self.plans: dict[Any, Plan] = {}
         """By signature."""
         self.compiled: dict[Any, list[Plan]] = {}
@@ -102,196 +100,6 @@ class Kind:
 
 
 Roots = Sequence[tuple[Node, Any]]
-
-REVERSE: Final = Kind("reverse", 1)
-
-compilers: Final[list[Callable[[Kind, Plan, Tape, Any], Any]]] = []
-"""What compiles a walk; empty where none is to be compiled. `transforms.compiling` sets it."""
-
-turns: Final[list[int]] = [0]
-
-
-def repeated(kind: Kind, roots: Roots, wanted: Sequence[Node] | None, nodes: list[Node]) -> Any:
-    """The plan for a walk and its results by machine code; None where it is to be walked.
-
-    Roots are nodes with the cotangents the walk begins with, None if it goes forwards. Collects
-    the nodes of the tape, as the plan's steps have them.
-    """
-    row: Any = roots[0][0].op
-    if hooked or row is None or not compilers:
-        return None
-    known = kind.compiled.get(row)
-    if known is not None:
-        for i, plan in enumerate(known):
-            arguments: list[Any] = []
-            if _matches(plan, roots, wanted, nodes, arguments):
-                if i:
-                    known.insert(0, known.pop(i))
-                return plan, plan.call(*arguments)
-            nodes.clear()
-    turns[0] += 1
-    if turns[0] % EVERY[0] == 0:
-        _count(kind, roots, wanted)
-    return None
-
-
-def _count(kind: Kind, roots: Roots, wanted: Sequence[Node] | None) -> None:
-    """Note that a tape was met; compile the walk over it where that was often enough."""
-    tape = read([r[0] for r in roots], wanted)
-    if tape is None or not (kind is REVERSE or _is_whole(tape, wanted)):
-        return
-    key = tape.key
-    described: list[Any] = []
-    for root in roots:
-        if not _describe(root[1], described):
-            return
-    key.extend(described)
-    signature = tuple(key)
-    plan = kind.plans.get(signature)
-    if plan is None:
-        if len(kind.plans) >= MOST:
-            kind.plans.clear()
-            kind.compiled.clear()
-        plan = Plan()
-        kind.plans[signature] = plan
-    if plan.state != COUNTING:
-        return
-    count = len(tape.nodes)
-    plan.visited += count * EVERY[0] * kind.cost
-    if 10 * plan.visited < ENOUGH[0] * (10 + count):
-        return
-    plan.state = HOPELESS
-    plan.steps = tape.steps
-    plan.roots = tape.roots
-    plan.seeds = described
-    plan.call = compilers[0](kind, plan, tape, roots)
-    if plan.call is not None:
-        plan.state = COMPILED
-        kind.compiled.setdefault(roots[0][0].op, []).insert(0, plan)
-
-
-def _is_whole(tape: Tape, wanted: Sequence[Node] | None) -> bool:
-    """Whether the tape ends in all wanted variables, so that no block is all zeros."""
-    found = 0
-    for step in tape.steps:
-        if step.place >= 0:
-            found += 1
-    return wanted is None or found == len(wanted)
-
-
-def _matches(  # noqa: C901 - one pass with few calls, as it is paid at every walk
-    plan: Plan,
-    roots: Roots,
-    wanted: Sequence[Node] | None,
-    nodes: list[Node],
-    arguments: list[Any],
-) -> bool:
-    """Whether a tape is one that a plan stands for; collects its nodes and the kept values.
-
-    Shapes and dtypes of results follow from those of variables and constants, and are not looked
-    at. A node in two places where the plan has two nodes is no harm: a walk is linear, and adds up.
-    """
-    newest: int = writes.newest
-    if len(plan.roots) != len(roots):
-        return False
-    for i, k in enumerate(plan.roots):
-        pair = roots[i]
-        if not _is_constant(pair[1], plan.seeds[i]):
-            return False
-        root: Node = pair[0]
-        if k == len(nodes):
-            nodes.append(root)
-        elif nodes[k] is not root:
-            return False
-    for j, step in enumerate(plan.steps):
-        node = nodes[j]
-        op: Any = node.op
-        if op is not step.op:
-            return False
-        if op is None:
-            if not _is_leaf(node, step, wanted):
-                return False
-            continue
-        saved = node.saved
-        if saved is None or node.order < newest:
-            return False
-        params: Any = node.params
-        if params is not step.params and not _same(params, step.params):
-            return False
-        inputs = node.inputs
-        if len(inputs) != len(step.wiring):
-            return False
-        constant = 0
-        for i, k in enumerate(step.wiring):
-            n = inputs[i]
-            if k == NOWHERE:
-                if n is not None or not _is_constant(saved[i + 1], step.constants[constant]):
-                    return False
-                constant += 1
-            elif n is None:
-                return False
-            elif k == len(nodes):
-                nodes.append(n)
-            elif nodes[k] is not n:
-                return False
-        for k in step.takes:
-            value = saved[k]
-            if isinstance(value, Variable):
-                return False
-            arguments.append(value)
-    arguments.extend([roots[k][1] for k in plan.takes])
-    return True
-
-
-def _is_leaf(node: Node, step: Step, wanted: Sequence[Node] | None) -> bool:
-    if not isinstance(node, Leaf):
-        return False
-    place = step.place
-    if place >= 0:
-        if wanted is None or place >= len(wanted) or wanted[place] is not node:
-            return False
-    elif node.frozen != (place == FROZEN) or (place == NOWHERE and wanted is not None):
-        return False
-    spec = node.spec
-    return spec.dtype is step.dtype and bool(spec.shape == step.shape)
-
-
-def _is_constant(value: Any, expected: Any) -> bool:
-    """Whether an operand is as it was described."""
-    kind: Any = type(value)
-    if kind is not expected[0]:
-        return False
-    if kind is ndarray or kind is Spec:
-        return value.dtype is expected[2] and bool(value.shape == expected[1])
-    return len(expected) == 1 or bool(value == expected[1])
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two parameters are the same, types included."""
-    kind: Any = type(a)
-    if kind is not type(b):
-        return False
-    if kind is slice:
-        return _same(a.start, b.start) and _same(a.stop, b.stop) and _same(a.step, b.step)
-    if kind is tuple or kind is list:
-        if len(a) != len(b):
-            return False
-        for i, v in enumerate(a):
-            if not _same(v, b[i]):
-                return False
-        return True
-    if kind is dict:
-        if len(a) != len(b):
-            return False
-        for name, v in a.items():
-            if name not in b or not _same(v, b[name]):
-                return False
-        return True
-    if kind is ndarray:
-        return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
-    if kind is float and a == 0.0:  # 0.0 and -0.0 are equal
-        return repr(a) == repr(b)
-    return bool(a == b)
 
 
 def read(roots: Sequence[Node], wanted: Sequence[Node] | None) -> Tape | None:
@@ -320,11 +128,12 @@ def read(roots: Sequence[Node], wanted: Sequence[Node] | None) -> Tape | None:
             step.place = places.get(node, FROZEN if node.frozen else NOWHERE)
             if step.place == NOWHERE and wanted is not None:
                 return None
+            step.spec = node.spec
             step.shape, step.dtype = node.spec.shape, node.spec.dtype
             key.extend((step.place, step.shape, step.dtype))
             continue
         saved = node.saved
-        if node.op is None or saved is None or node.order < writes.newest or node in places:
+        if node.op is None or saved is None or node.order < writes.newest[0] or node in places:
             return None
         for v in saved:
             if isinstance(v, Variable):
@@ -338,7 +147,7 @@ def read(roots: Sequence[Node], wanted: Sequence[Node] | None) -> Tape | None:
                 step.wiring.append(_number(n, numbers, nodes))
             else:
                 step.wiring.append(NOWHERE)
-                if not _describe(saved[i + 1], step.constants):
+                if not describe(saved[i + 1], step.constants):
                     return None
         key.append(tuple(step.wiring))
         key.extend(step.constants)
@@ -354,7 +163,7 @@ def _number(node: Node, numbers: dict[Node, int], nodes: list[Node]) -> int:
     return number
 
 
-def _describe(value: Any, described: list[Any]) -> bool:
+def describe(value: Any, described: list[Any]) -> bool:
     """Say of a constant all that a walk depends on but the numbers in it; of a Python number and
     of a cotangent of 1, which are compiled in, itself. Machine code takes no arrays of no axes.
     """
@@ -401,27 +210,3 @@ def _freeze(value: Any, key: list[Any]) -> bool:
         key.append(value)
         return True
     return False
-
-
-def walked(roots: Roots, wanted: Sequence[Node] | None, keep: bool) -> dict[Node, Any] | None:
-    """The walk backwards by machine code: cotangents of the leaves, or None."""
-    if not roots:
-        return None
-    nodes: list[Node] = []
-    answer = repeated(REVERSE, roots, wanted, nodes)
-    if answer is None:
-        return None
-    plan: Plan = answer[0]
-    results: tuple[Any, ...] = answer[1]
-    found: dict[Node, Any] = {}
-    i = 0
-    for k, step in enumerate(plan.steps):
-        node = nodes[k]
-        if step.op is not None:
-            if not keep and step.op is not SELECT:
-                node.saved = None
-        elif step.place != FROZEN:
-            g: Any = results[i]
-            i += 1
-            found[node] = found[node] + g if node in found else g
-    return found

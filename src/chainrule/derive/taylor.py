@@ -127,7 +127,7 @@ class _Walk:
         if all(m is None for m in moving) or not depends(node, self.series):
             return None
         saved = recovered(node) if node.saved is None else node.saved
-        if node.order < writes.newest and node.saved is not None:
+        if node.order < writes.newest[0] and node.saved is not None:
             check_written(node, node.order)
         row = node.op
         if row is SELECT:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import weakref
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.errors import GraphError, at, user_line
 from chainrule.graph.node import Node, next_order
 
-newest = 0
+newest: Final = [0]
 """Order of the newest write; a node recorded after it needs no check."""
 
 Entry = tuple[Any, int, str, tuple[str, int], list[int]]
@@ -41,19 +41,19 @@ def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def note_write(array: Any, operation: str, recorded: bool = False) -> None:
     """File a write into `array` (a scalar is rebound, not written, and needs no note)."""
-    global newest  # noqa: PLW0603 - read by every walk, where an attribute costs less than a call
     if type(array) is not np.ndarray:
         return
     memory = owner(array)
-    newest = next_order()
+    order = next_order()
+    newest[0] = order
     if len(_written) > _MANY:
         for key in [k for k, entry in list(_written.items()) if entry[0]() is None]:
             _written.pop(key, None)
     before = written_to(memory)
     orders = [] if before is None else before[4]
     if recorded:
-        orders.append(newest)
-    _written[id(memory)] = (weakref.ref(memory), newest, operation, user_line(), orders)
+        orders.append(order)
+    _written[id(memory)] = (weakref.ref(memory), order, operation, user_line(), orders)
 
 
 def written_to(memory: Any) -> Entry | None:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from chainrule.codegen import assemble, blas, cache, pool
-from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN
+from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN, is_number
 from chainrule.codegen.bounds import VIOLATION
 from chainrule.codegen.donate import donated, settle
 from chainrule.codegen.engine import Machine, assembly, object_code, version
@@ -265,12 +265,18 @@ class Compiled:
         more = ["arena()"] if self.image.arena > ON_STACK else []
         lines = [f"def call({', '.join(given)}):"]
         lines += ["    begin()"] if self.traced.effects else []
-        lines += [f"    {r} = empty(shape{r[1:]}, dtype{r[1:]})" for r in made]
+        number = [is_number(*result) for result in self.results]
+        for r in made:
+            k = int(r[1:])
+            lines.append(
+                f"    {r} = new{k}()" if number[k] else f"    {r} = empty(shape{k}, dtype{k})"
+            )
         lines += [f"    code = entry({', '.join(given + made + more)})"]
         lines += [f"    if code: return again(code, [{', '.join(given)}])"]
         lines += [f"    note(a{j}, 'jit')" for j in inplace.values()]
         back = [
-            r if shape else f"{r}[()]" for r, (shape, _) in zip(outs, self.results, strict=True)
+            r if shape or n else f"{r}[()]"
+            for r, n, (shape, _) in zip(outs, number, self.results, strict=True)
         ]
         lines += [f"    return ({', '.join(back)}{',' if len(back) == 1 else ''})"]
         names: dict[str, Any] = {
@@ -282,11 +288,24 @@ class Compiled:
             "begin": begin,
         }
         for k, (shape, dtype) in enumerate(self.results):
-            names[f"shape{k}"], names[f"dtype{k}"] = shape, dtype
+            names[f"shape{k}"], names[f"dtype{k}"], names[f"new{k}"] = shape, dtype, dtype.type
         self._names = names
         # under a name in this package, so that it is no line of the user's
         exec(compile("\n".join(lines), f"{PACKAGE}<compiled>", "exec"), names)
         return names["call"]
+
+    def entry(self) -> Callable[..., int]:
+        """The machine code itself, on arguments and results: it gives a code where it did nothing.
+
+        It does not keep this object alive, and must not outlive it.
+        """
+        if self.image.arena <= ON_STACK:
+            return self._entry
+
+        def entry(*arguments: Any) -> int:
+            return self._entry(*arguments, self._arena())
+
+        return entry
 
     def _arena(self) -> Any:
         """The memory for temporaries, one for each thread."""

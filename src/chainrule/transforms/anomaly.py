@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
-from chainrule.derive import reverse
+from chainrule.derive.reverse import watch_for_nan, watchers
 
 
 class detect_anomaly:  # noqa: N801 - PyTorch's name
@@ -20,11 +22,10 @@ class detect_anomaly:  # noqa: N801 - PyTorch's name
     """
 
     def __init__(self) -> None:
-        self._before: list[object] = []
+        self._before: list[list[Callable[[Any, Any], None]]] = []
 
     def __enter__(self) -> None:
-        self._before.append(reverse.anomaly)
-        reverse.anomaly = reverse.watch_for_nan
+        self._watch([watch_for_nan])
 
     def __exit__(
         self,
@@ -32,4 +33,8 @@ class detect_anomaly:  # noqa: N801 - PyTorch's name
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        reverse.anomaly = self._before.pop()  # type: ignore[assignment]
+        watchers[:] = self._before.pop()
+
+    def _watch(self, by: list[Callable[[Any, Any], None]]) -> None:
+        self._before.append(watchers[:])
+        watchers[:] = by

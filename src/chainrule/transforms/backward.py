@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from chainrule.derive.reverse import reverse
+from chainrule.derive.repeated import ACCUMULATE, release, repeated
+from chainrule.derive.reverse import reverse, watchers
+from chainrule.derive.tape import FROZEN
 from chainrule.errors import GraphError, ShapeError, at, user_line
-from chainrule.graph.node import Leaf, Variable
+from chainrule.graph.node import Leaf, Node, Variable
 from chainrule.graph.switch import Record
 from chainrule.graph.writes import note_write
+from chainrule.ops.hot import careful
 from chainrule.ops.movement import copy
 from chainrule.ops.sharing import separate
 
-_ONE = {t: t(1) for t in (np.float64, np.float32, np.complex128, np.complex64)}
+empty: Final[Any] = np.empty
+
+_ONE: Final = {t: t(1) for t in (np.float64, np.float32, np.complex128, np.complex64)}
 """The cotangent of a scalar, made beforehand: making it takes longer than looking it up."""
 
 
@@ -31,19 +36,73 @@ def backward(
     if node is None:
         raise _nothing_recorded("backward", output)
     cls = type(output)
-    value = output._value
-    if gradient is None and not create_graph and type(value) in _ONE:
-        ct = _ONE[type(value)]
-    else:
+    ct: Any = None
+    if gradient is None and not create_graph:
+        ct = _ONE.get(type(output._value))
+    if ct is None:
         ct = _cotangent("backward", output, gradient, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
-    roots = ((node, ct),)
-    found = _recorded(roots, None, cls, keep) if create_graph else reverse(roots, None, None, keep)
+    roots = [(node, ct)]
+    if create_graph:
+        found = _recorded(roots, None, cls, keep)
+    elif _accumulated(roots, cls, keep):
+        return
+    else:
+        found = reverse(roots, None, None, keep)
     while found:
         item = found.popitem()  # so that nothing else holds the cotangent
         leaf = item[0]
         if isinstance(leaf, Leaf) and not leaf.frozen:
             _accumulate(leaf, item, cls)
+
+
+def _accumulated(roots: list[tuple[Node, Any]], cls: type[Variable], keep: bool) -> bool:
+    """The walk by machine code that adds to the gradients of the leaves; whether it ran.
+
+    Arrays are added to where they lie.
+    """
+    if careful or watchers:
+        return False
+    nodes: list[Node] = []
+    arguments: list[Any] = []
+    plan = repeated(ACCUMULATE, roots, None, nodes, arguments)
+    if plan is None:
+        return False
+    leaves: list[Leaf] = []
+    for k, step in enumerate(plan.steps):
+        if step.op is None and step.place != FROZEN:
+            leaf = nodes[k]
+            assert isinstance(leaf, Leaf)
+            before = leaf.grad
+            leaves.append(leaf)
+            if before is not None:
+                arguments.append(before._value)
+    if plan.leaves > 1 and len(set(leaves)) < plan.leaves:  # each has a gradient of its own
+        return False
+    results: list[Any] = []
+    for made in plan.made:
+        if made is not None:
+            new: Any = empty(made[0], made[1]) if type(made) is tuple else made()
+            results.append(new)
+            arguments.append(new)
+    if plan.call(*arguments):
+        return False  # nothing was written
+    arguments.clear()
+    i = 0
+    for k, leaf in enumerate(leaves):
+        before = leaf.grad
+        if plan.made[k] is None:
+            if _holders(before) > _ALONE:  # some node may have kept it
+                note_write(before._value, "backward")
+        elif before is None:
+            leaf.grad = _wrapped(cls, results[i])
+            i += 1
+        else:
+            before._value = results[i]
+            i += 1
+    if not keep:
+        release(plan, nodes)
+    return True
 
 
 def _recorded(roots: Any, wanted: Any, cls: type[Variable], keep: bool) -> dict[Any, Any]:

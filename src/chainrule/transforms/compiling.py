@@ -1,4 +1,4 @@
-"""Walks that programs repeat, compiled: what `derive.tape` calls once it met a tape often enough.
+"""Walks that programs repeat, compiled: what `derive.repeated` calls once it met one often enough.
 
 The nodes of the tape are copied as ones whose kept values are traced; the walk over the copies is a
 graph, and is compiled as any other. Programs that never repeat a tape never come here.
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.derive import tape as tapes
+from chainrule.derive import repeated
 from chainrule.derive.forward import forward
+from chainrule.derive.repeated import ACCUMULATE, REVERSE
 from chainrule.derive.reverse import in_full, reverse, shape_of
-from chainrule.derive.tape import FROZEN, REVERSE, Kind, Plan, Roots, Tape
+from chainrule.derive.tape import FROZEN, Kind, Plan, Roots, Tape
 from chainrule.errors import ArgumentError, ChainruleError, at, user_line
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, next_order
@@ -52,7 +53,7 @@ def set_compile_walks(enabled: bool) -> None:
         raise ArgumentError(
             f"set_compile_walks: takes True or False, not {enabled!r}" + at(user_line())
         )
-    tapes.compilers[:] = [compile_plan] if enabled else []
+    repeated.compilers[:] = [compile_plan] if enabled else []
 
 
 def get_compile_walks() -> bool:
@@ -61,7 +62,7 @@ def get_compile_walks() -> bool:
     >>> cr.get_compile_walks()
     True
     """
-    return bool(tapes.compilers)
+    return bool(repeated.compilers)
 
 
 def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
@@ -74,21 +75,27 @@ def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
     from chainrule.run.choose import runnable
 
     if not available():
-        tapes.compilers.clear()
+        repeated.compilers.clear()
         return None
     slots = list(_slots(tape))
     if any(
         isinstance(v, (tuple, list)) or (type(v) is ndarray and not v.ndim) for _, _, v in slots
     ):
         return None
+    gradients = [n.grad._value for n in _leaves(tape) if n.grad is not None]
+    if kind is not ACCUMULATE:
+        gradients = []
     with _lock:
         try:
-            graph = _traced(kind, tape, roots, slots)
+            graph = _traced(kind, tape, roots, slots, gradients)
             if any(node.op.name == "deferred" for node in graph.nodes):
                 return None
             used = _used(graph)
             inputs = [graph.inputs[i] for i in used]
-            run = runnable(Graph(inputs, graph.outputs, graph.cls), Options())
+            first = len(slots) + len(roots)
+            arrays = [k for k, i in enumerate(used) if i >= first and graph.inputs[i].spec.shape]
+            options = Options(donated=tuple(arrays))
+            run = runnable(Graph(inputs, graph.outputs, graph.cls), options)
         except ChainruleError:
             return None
     if run.program.callbacks:
@@ -97,9 +104,38 @@ def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
     for i in used:
         if i < len(slots):
             steps[slots[i][0]].takes.append(slots[i][1])
-        else:
+        elif i < first:
             plan.takes.append(i - len(slots))
-    return run.call
+    if kind is not ACCUMULATE:
+        return run.call
+    if used[len(used) - len(gradients) :] != list(range(first, first + len(gradients))):
+        return None
+    return _adding(run, plan, len(used) - len(gradients))
+
+
+def _adding(run: Any, plan: Plan, first: int) -> Any:
+    """The machine code itself of a walk that adds to gradients; None where it is not to be used.
+
+    Gradients that are arrays must be written in place, each in its own, and by code that either
+    runs to its end or changes nothing: it has one part, without loops that can be interrupted.
+    """
+    inplace = dict(run.image.inplace)
+    if inplace and len(run.program.programs()) > 1:
+        return None
+    for step in plan.steps:
+        if step.op is None and step.place != FROZEN:
+            k = len(plan.made)
+            if step.gradient is ndarray:
+                if inplace.get(k) != first:
+                    return None
+                plan.made.append(None)
+            else:
+                shape, dtype = run.results[k]
+                plan.made.append((shape, dtype) if shape else dtype.type)
+            first += step.gradient is not None
+    plan.leaves = len(plan.made)
+    plan.program = run
+    return run.entry()
 
 
 def _slots(tape: Tape) -> Iterator[tuple[Node, int, Any]]:
@@ -111,8 +147,16 @@ def _slots(tape: Tape) -> Iterator[tuple[Node, int, Any]]:
                     yield node, k, v
 
 
-def _traced(kind: Kind, tape: Tape, roots: Roots, slots: Sequence[tuple[Node, int, Any]]) -> Graph:
-    """The graph of a walk, as a function of the kept values and the cotangents."""
+def _traced(
+    kind: Kind,
+    tape: Tape,
+    roots: Roots,
+    slots: Sequence[tuple[Node, int, Any]],
+    gradients: Sequence[Any],
+) -> Graph:
+    """The graph of a walk, as a function of the kept values, the cotangents, and the gradients that
+    are to be added to.
+    """
     cls = standard_class()
     nodes, cts = [n for n, _ in roots], [ct for _, ct in roots]
     walk = _WALKS[kind]
@@ -121,13 +165,17 @@ def _traced(kind: Kind, tape: Tape, roots: Roots, slots: Sequence[tuple[Node, in
         kept = {(node, k): p for (node, k, _), p in zip(slots, parameters, strict=False)}
         given = [
             wrapped(cls, ct, None) if type(ct) in SCALARS and ct == 1 else p
-            for ct, p in zip(cts, parameters[len(slots) :], strict=True)
+            for ct, p in zip(cts, parameters[len(slots) :], strict=False)
         ]
-        return walk(tape, _copied(tape, kept), nodes, given)
+        found = walk(tape, _copied(tape, kept), nodes, given)
+        before = iter(parameters[len(slots) + len(cts) :])
+        if gradients:
+            leaves = zip(_leaves(tape), found, strict=True)
+            found = [g if n.grad is None else next(before) + g for n, g in leaves]
+        return found
 
-    return trace(
-        function, [Spec(v) for v in (*(v for _, _, v in slots), *cts)], cls, "a repeated walk"
-    )
+    values = (*(v for _, _, v in slots), *cts, *gradients)
+    return trace(function, [Spec(v) for v in values], cls, "a repeated walk")
 
 
 def _copied(tape: Tape, kept: dict[tuple[Node, int], Any]) -> Copies:
@@ -218,7 +266,13 @@ def _twice(tape: Tape, copies: Copies, roots: Sequence[Node], cts: Sequence[Any]
     return _flat(columns(pushed, outs, [x._value for x in xs], cls))
 
 
-_WALKS = {REVERSE: _backwards, BY_ROW: _by_row, BY_COLUMN: _by_column, TWICE: _twice}
+_WALKS = {
+    REVERSE: _backwards,
+    ACCUMULATE: _backwards,
+    BY_ROW: _by_row,
+    BY_COLUMN: _by_column,
+    TWICE: _twice,
+}
 
 
 def _place(tape: Tape, leaf: Node) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 
 from chainrule.derive.batch import batch
 from chainrule.derive.entries import units, whole
-from chainrule.derive.tape import Kind, repeated
+from chainrule.derive.repeated import repeated
+from chainrule.derive.tape import Kind
 from chainrule.errors import ArgumentError, TracedValueError, at, user_line
 from chainrule.graph.budget import Limited, bytes_of
 from chainrule.graph.node import Spec, Variable
@@ -121,8 +122,9 @@ def compiled_blocks(
         (y._node, Spec(y._value) if cts is None else ct)
         for y, ct in zip(ys, cts or ys, strict=True)
     ]
-    answer = repeated(kind, roots, [x._node for x in xs], [])
-    return None if answer is None else list(answer[1])
+    arguments: list[Any] = []
+    plan = repeated(kind, roots, [x._node for x in xs], [], arguments)
+    return None if plan is None else list(plan.call(*arguments))
 
 
 def by_row(

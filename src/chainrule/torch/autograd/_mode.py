@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.derive import reverse
+from chainrule.derive.reverse import watch_for_nan
 from chainrule.record.mode import no_grad
 from chainrule.transforms.anomaly import detect_anomaly as _detect_anomaly
 
@@ -67,9 +67,7 @@ class detect_anomaly(_detect_anomaly):  # noqa: N801 - PyTorch's name
         self._check = check_nan
 
     def __enter__(self) -> None:
-        super().__enter__()
-        if not self._check:
-            reverse.anomaly = None
+        self._watch([watch_for_nan] if self._check else [])
 
 
 class set_detect_anomaly(_detect_anomaly):  # noqa: N801 - PyTorch's name
@@ -77,8 +75,7 @@ class set_detect_anomaly(_detect_anomaly):  # noqa: N801 - PyTorch's name
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         super().__init__()
-        self._before.append(reverse.anomaly)
-        reverse.anomaly = reverse.watch_for_nan if mode and check_nan else None
+        self._watch([watch_for_nan] if mode and check_nan else [])
 
     def __enter__(self) -> None:
         return None
