@@ -29,6 +29,11 @@ from chainrule.transforms.jacobian import BY_COLUMN, BY_ROW, by_column, by_row, 
 ndarray = np.ndarray
 Copies = dict[Node, Node]
 
+LARGE = 4096
+"""Elements of an array beyond which a gradient is added after the walk: what is written in place
+cannot be done again, so products are strong at once (`codegen.donate`), and matrix products slow.
+"""
+
 _lock = threading.RLock()
 
 
@@ -82,9 +87,11 @@ def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
         isinstance(v, (tuple, list)) or (type(v) is ndarray and not v.ndim) for _, _, v in slots
     ):
         return None
-    gradients = [n.grad._value for n in _leaves(tape) if n.grad is not None]
-    if kind is not ACCUMULATE:
-        gradients = []
+    gradients = []
+    if kind is ACCUMULATE:
+        if any(np.size(v) > LARGE for _, _, v in slots):
+            return None
+        gradients = [n.grad._value for n in _leaves(tape) if n.grad is not None]
     with _lock:
         try:
             graph = _traced(kind, tape, roots, slots, gradients)
