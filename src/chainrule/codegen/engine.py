@@ -67,6 +67,12 @@ def host() -> Target:
     )
 
 
+@functools.lru_cache(maxsize=1)
+def is_x86() -> bool:
+    """Whether this processor is of the x86-64 architecture."""
+    return bool(_setup().get_default_triple().startswith(("x86_64", "amd64")))
+
+
 LEVELS: Final = {
     "x86-64": (16, False), "x86-64-v2": (16, False), "x86-64-v3": (32, True),
     "x86-64-v4": (64, True),
@@ -78,7 +84,7 @@ def target(cpu: str) -> Target:
     """The processor of a name: "native" is this one, "generic" any of this architecture."""
     if cpu == "native":
         return host()
-    x86 = _setup().get_default_triple().startswith(("x86_64", "amd64"))
+    x86 = is_x86()
     if cpu == "generic":
         return Target("generic", "", 16, not x86)
     if x86 and cpu in LEVELS:

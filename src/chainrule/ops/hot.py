@@ -87,7 +87,35 @@ def alike(value: Any, operand: Any) -> bool:
     return type(value) is type(operand) and type(value) in SCALARS
 
 
+class Meter:
+    """Counts evaluations by NumPy down, to where one is noted (`ops.repeated`)."""
+
+    def __init__(self) -> None:
+        self.left = 1
+
+
+meter: Final = Meter()
+
+noticed: Final[list[Any]] = []
+"""`ops.repeated.note`, and the list that says how many evaluations there are to a note."""
+
+
+def evaluated(row: Any, evaluate: Any, binary: bool, a: Any, b: Any) -> Any:
+    """The value by NumPy, of a row of one or two operands whose parameters have their defaults."""
+    try:
+        value = evaluate(a, b) if binary else evaluate(a)
+    except CAUGHT as error:
+        raise explain(row, (a, b) if binary else (a,), row.defaults, error) from None
+    meter.left -= 1
+    if meter.left <= 0:
+        note, every = noticed
+        meter.left = every[0]
+        note(row, (a, b) if binary else (a,), value)
+    return value
+
+
 def _unary(row: Any, evaluate: Any) -> Any:
+    code: list[Any] = row.code
     keep_y: bool = row.keeps[0]
     keep_x: bool = row.keeps[1]
     traceable: bool = row.differentiable
@@ -102,10 +130,9 @@ def _unary(row: Any, evaluate: Any) -> Any:
         n = x._node
         if type(v) is Abstract:
             return general(row, (x,), params)
-        try:
-            value = evaluate(v)
-        except CAUGHT as error:
-            raise explain(row, (v,), params, error) from None
+        value: Any = code[0](v) if code else None
+        if value is None:
+            value = evaluated(row, evaluate, False, v, None)
         cls: Any = type(x)
         if not alike(value, v):
             value = settle(cls, value, (v,), row, params)
@@ -132,6 +159,7 @@ def _unary(row: Any, evaluate: Any) -> Any:
 
 
 def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
+    code: list[Any] = row.code
     keep_y: bool = row.keeps[0]
     keep_a: bool = row.keeps[1]
     keep_b: bool = row.keeps[2]
@@ -141,10 +169,9 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
     params: dict[str, Any] = row.defaults
 
     def finish(cls: Any, va: Any, vb: Any, na: Node | None, nb: Node | None) -> Any:
-        try:
-            value = evaluate(va, vb)
-        except CAUGHT as error:
-            raise explain(row, (va, vb), params, error) from None
+        value: Any = code[0](va, vb) if code else None
+        if value is None:
+            value = evaluated(row, evaluate, True, va, vb)
         if not alike(value, va) and not alike(value, vb):
             value = settle(cls, value, (va, vb), row, params)
         out: Variable = cls()

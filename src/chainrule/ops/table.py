@@ -147,6 +147,8 @@ class Operation:
     where it is plain enough as it is."""
     native: Native | None = None
     """For compiled code, the operation as loops (see `ops.native`)."""
+    code: list[Any] = field(default_factory=list)
+    """Machine code for operands that were met often, if there is any (see `ops.repeated`)."""
     keeps: tuple[bool, ...] = ()
     """Which of (result, *operands) some rule reads, so that its value is kept."""
 

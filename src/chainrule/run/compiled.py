@@ -94,7 +94,7 @@ _FASTCALL: Final = 0x80
 """`METH_FASTCALL`: the arguments come as an array of objects."""
 
 
-def _builtin(address: int) -> tuple[Callable[..., int], _Method]:
+def builtin(address: int) -> tuple[Callable[..., int], _Method]:
     """A function of machine code as a Python function, and what must live as long as it."""
     method = _Method(b"compiled", address, _FASTCALL, None)
     make = ctypes.pythonapi.PyCFunction_NewEx
@@ -122,7 +122,7 @@ class Compiled:
         self.image = self._load_or_build()
         self.machine = Machine(self.image.code)
         self.machine.fill(ADDRESSES, [self._address(name) for name in self.image.outside])
-        self._entry, self._method = _builtin(self.machine.address("entry"))
+        self._entry, self._method = builtin(self.machine.address("entry"))
         self.results = [(shape, np.dtype(dtype)) for shape, dtype in self.image.results]
         self._raised = threading.local()
         self._arenas = threading.local()

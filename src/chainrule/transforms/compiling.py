@@ -23,6 +23,7 @@ from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, next_orde
 from chainrule.ops.movement import broadcast_to
 from chainrule.ops.recording import SCALARS, standard_class, wrapped
 from chainrule.record.trace import trace
+from chainrule.transforms.compiling_operations import set_compile_operations
 from chainrule.transforms.hessian import TWICE
 from chainrule.transforms.jacobian import BY_COLUMN, BY_ROW, by_column, by_row, columns
 
@@ -38,14 +39,14 @@ _lock = threading.RLock()
 
 
 def set_compile_walks(enabled: bool) -> None:
-    """Let eager derivatives that a program repeats be compiled, as they are from the beginning.
+    """Let what eager programs repeat be compiled, as it is from the beginning.
 
     A program that differentiates the same operations on arrays of the same shapes some thousand
     times (a training loop, a solver) gets its gradients, Jacobians and Hessians from machine code
-    after a while: first that is made, on the way, in about the time that the repetitions took so
-    far. Sums may then be taken in another order, so that results differ in the last bits from
-    those before; give False where all repetitions must agree to the last bit. Without llvmlite
-    nothing is compiled.
+    after a while, and some later its operations on small arrays: first that is made, on the way,
+    in about the time that the repetitions took so far. Sums may then be taken in another order, so
+    that results differ in the last bits from those before; give False where all repetitions must
+    agree to the last bit. Without llvmlite nothing is compiled.
 
     Raises ArgumentError for anything but True and False.
 
@@ -59,6 +60,7 @@ def set_compile_walks(enabled: bool) -> None:
             f"set_compile_walks: takes True or False, not {enabled!r}" + at(user_line())
         )
     repeated.compilers[:] = [compile_plan] if enabled else []
+    set_compile_operations(enabled)
 
 
 def get_compile_walks() -> bool:

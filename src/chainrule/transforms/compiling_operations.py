@@ -1,0 +1,87 @@
+"""Operations on small arrays that programs repeat, compiled: what `ops.repeated` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Abstract, Spec
+from chainrule.ops.recording import standard_class
+from chainrule.ops.repeated import MOST, compilers, forget, is_fixed
+from chainrule.ops.table import Operation
+from chainrule.record.trace import trace
+
+_made: dict[str, list[Any]] = {}
+"""What was made for each row, by its name, and lives as long as the process: it may be running in
+another thread.
+"""
+
+
+def set_compile_operations(enabled: bool) -> None:
+    """Let operations that are repeated be compiled, or let NumPy evaluate all of them."""
+    compilers[:] = [compile_operation] if enabled else []
+    if not enabled:
+        forget()
+
+
+def compile_operation(row: Operation, operands: Sequence[Any], value: Any) -> Any:
+    """A function that gives `value` for these operands and others like them, and None for all that
+    no function made before takes; None where there is none to make.
+    """
+    from chainrule.codegen.engine import available, is_x86
+    from chainrule.codegen.guarded import Expected, fits
+
+    if not available() or not is_x86() or not fits():
+        return compilers.clear()
+    from chainrule.codegen.assemble import is_long
+    from chainrule.codegen.options import Options
+    from chainrule.codegen.steps import ON_STACK
+    from chainrule.run.compiled import Compiled
+    from chainrule.run.guarded import Guarded
+
+    expected = [Expected(v, is_fixed(row, v)) for v in operands]
+    free = [k for k, x in enumerate(expected) if not x.fixed]
+    try:
+        graph = _traced(row, operands, free)
+        read = {n for node in graph.nodes for n in node.inputs} | {graph.outputs[0]._node}
+        used = [i for i, n in enumerate(graph.inputs) if n in read]
+        run = Compiled(Graph([graph.inputs[i] for i in used], graph.outputs, graph.cls), Options())
+    except ChainruleError:
+        return None
+    program = run.program
+    if program.callbacks or is_long(program) or run.image.arena > ON_STACK:
+        return None
+    result = np.shape(value), getattr(value, "dtype", None)
+    if run.results != [result] or result[1] not in (np.float64, np.float32):
+        return None
+    if (type(value) is np.ndarray) != bool(result[0]):
+        return None
+    chain = _made.setdefault(row.name, [])
+    following = chain[-1] if row.code and len(chain) % MOST else None
+    chain.append(Guarded(run, expected, [free[i] for i in used], following))
+    return chain[-1].call
+
+
+def _traced(row: Operation, operands: Sequence[Any], free: Sequence[int]) -> Graph:
+    """The operation as a graph, of the operands that are not part of it."""
+
+    def function(*parameters: Any) -> list[Any]:
+        given = list(operands)
+        for k, p in zip(free, parameters, strict=True):
+            given[k] = p
+        assert row.call is not None
+        return [row.call(*given)]
+
+    return trace(function, [_spec(operands[k]) for k in free], standard_class(), row.name)
+
+
+def _spec(v: Any) -> Spec:
+    if type(v) is not float:
+        return Spec(v)
+    number = Abstract((), np.dtype(np.float64))
+    number.weak = True
+    return number
