@@ -30,6 +30,7 @@ COMPILED = [
     "src/chainrule/transforms/arguments.py",
     "src/chainrule/transforms/walks.py",
     "src/chainrule/record/inplace.py",
+    "src/chainrule/run/ready.py",
     "src/chainrule/graph/switch.py",
 ]
 

@@ -223,11 +223,15 @@ def lines() -> dict[str, tuple[float, float]]:
 
 def table(few: int = 4_000, many: int = 800_000) -> str:
     """The table as measured on this machine, rounded up to a tenth after adding 0.05."""
+    from chainrule.codegen.engine import host
     from chainrule.codegen.vectormath.kernel import compiled
 
     rows = ["| function | double | single |", "|---|---|---|"]
+    forms: list[tuple[int, dict[str, bool]]] = [(256, {}), (256, {"fma": False})]
+    if host().avx512:
+        forms.append((512, {"avx512": True}))
     kernels = {
-        bits: [compiled(CASES, bits, 256 // bits, fma=fma)[0] for fma in (True, False)]
+        bits: [compiled(CASES, bits, width // bits, **how)[0] for width, how in forms]
         for bits in (64, 32)
     }
     for name in CASES:

@@ -64,6 +64,16 @@ TARGETS = [
         (10, 5),
     ),
     Target(
+        "EXP_NEAR",
+        "(exp(r) - 1 - r) / r^2",
+        lambda r: (mpmath.expm1(r) - r) / r**2 if abs(r) > TINY else mpf(1) / 2,
+        -mpmath.log(2) / 32 * mpf("1.001"),
+        mpmath.log(2) / 32 * mpf("1.001"),
+        (4, 1),
+        lambda r: r * r,
+        " times r^2",
+    ),
+    Target(
         "LOG",
         "(2 atanh(s) / s - 2) / z, z = s^2",
         lambda z: (root(lambda s: 2 * mpmath.atanh(s))(z) - 2) / z,

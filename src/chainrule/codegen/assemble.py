@@ -12,12 +12,14 @@ It returns a Python integer: OK, or why not.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.codegen.bounds import VIOLATION, verify
+from chainrule.codegen.direct import Direct, suits
 from chainrule.codegen.engine import host
 from chainrule.codegen.linkage import ADDRESSES, CONSTANT, Table
 from chainrule.codegen.loops import Buffer, Kernel, Program, work
@@ -95,6 +97,8 @@ class Assembled:
     """Names of what its table of addresses is to hold."""
     sites: list[str]
     """What the accesses are that are checked, by their numbers."""
+    direct: bool
+    """Whether there is a function that does the whole call (`codegen.direct`)."""
 
 
 def assemble(program: Program, check_bounds: bool = False) -> Assembled:
@@ -104,8 +108,9 @@ def assemble(program: Program, check_bounds: bool = False) -> Assembled:
         verify(program)
     table = Table(names, unlocked=is_long(program))
     shared = Shared(host(), table, check_bounds)
-    text = _Entry(program, shared, table).text()
-    return Assembled(text, list(table.places), shared.sites.list if shared.sites else [])
+    direct = not check_bounds and on_stack(program) and suits(program)
+    text = _Entry(program, shared, table, direct).text()
+    return Assembled(text, list(table.places), shared.sites.list if shared.sites else [], direct)
 
 
 def constants(program: Program) -> list[Buffer]:
@@ -116,9 +121,9 @@ def constants(program: Program) -> list[Buffer]:
 class _Entry(StepsEmitter):
     """The function that is called."""
 
-    def __init__(self, program: Program, shared: Shared, table: Table) -> None:
+    def __init__(self, program: Program, shared: Shared, table: Table, direct: bool) -> None:
         super().__init__(program, shared)
-        self.table = table
+        self.table, self.direct = table, direct
 
     def text(self) -> str:
         """The module."""
@@ -197,6 +202,21 @@ class _Entry(StepsEmitter):
         head = f"define internal i32 @run({', '.join(parameters)}) #0 {{"
         self.module.functions.append("\n".join([head, *e.lines, "}"]))
         self.module.functions.append(self._builtin(len(parameters)))
+        if self.direct:
+            function = Direct(self.module, self.table, p)
+            self.module.functions.append(function.text(self._run, INTERRUPTED))
+
+    def _run(self, e: Emitter, objects: Sequence[str]) -> str:
+        """The code of a run on objects; other threads may run Python meanwhile if it takes long."""
+        free = is_long(self.program)
+        if free:
+            self.module.declare("PyEval_SaveThread", "ptr", "")
+            self.module.declare("PyEval_RestoreThread", "void", "ptr")
+            state = e.do("call ptr @PyEval_SaveThread()")
+        code = e.do(f"call i32 @run({', '.join(f'ptr {x}' for x in objects)})")
+        if free:
+            e.put(f"call void @PyEval_RestoreThread(ptr {state})")
+        return code
 
     def _builtin(self, count: int) -> str:
         """The entry in the form of Python's built-in functions."""
@@ -205,15 +225,8 @@ class _Entry(StepsEmitter):
         objects = []
         for k in range(count):
             place = e.do(f"getelementptr ptr, ptr %args, i64 {k}")
-            objects.append(f"ptr {e.do(f'load ptr, ptr {place}')}")
-        free = is_long(self.program)
-        if free:
-            self.module.declare("PyEval_SaveThread", "ptr", "")
-            self.module.declare("PyEval_RestoreThread", "void", "ptr")
-            state = e.do("call ptr @PyEval_SaveThread()")
-        code = e.do(f"call i32 @run({', '.join(objects)})")
-        if free:
-            e.put(f"call void @PyEval_RestoreThread(ptr {state})")
+            objects.append(e.do(f"load ptr, ptr {place}"))
+        code = self._run(e, objects)
         self.module.declare("PyLong_FromLong", "ptr", "i64")
         e.put(f"br i1 {e.do(f'icmp eq i32 {code}, {INTERRUPTED}')}, label %raise, label %return")
         e.label("raise")  # what a handler of a signal has raised

@@ -62,7 +62,7 @@ def host() -> Target:
     return Target(
         llvm.get_host_cpu_name(),
         features.flatten(),
-        64 if features.get("avx512f") else 32 if features.get("avx") else 16,
+        64 if features.get("avx512dq") else 32 if features.get("avx") else 16,
         bool(features.get("fma")) or "fma" not in features,
     )
 

@@ -27,6 +27,8 @@ class Image:
     """The accesses that are checked, by number."""
     inplace: list[tuple[int, int]]
     """Results that lie where an argument lay: (result, argument)."""
+    direct: bool
+    """Whether there is a function that does the whole call (`codegen.direct`)."""
     constants: list[np.ndarray[Any, Any]] = field(default_factory=list)
 
     def pack(self) -> bytes:

@@ -23,6 +23,20 @@ import numpy as np
 from chainrule.codegen import assemble, blas, cache, pool
 from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN, is_number
 from chainrule.codegen.bounds import VIOLATION
+from chainrule.codegen.direct import (
+    AXES_AT,
+    DIRECT,
+    DTYPE,
+    DTYPE_AT,
+    NEW_ARRAY,
+    RESTING,
+    SHAPE_AT,
+    TYPE,
+    TYPE_AT,
+)
+from chainrule.codegen.direct import (
+    MISSED as MISSED_NAME,
+)
 from chainrule.codegen.donate import donated, settle
 from chainrule.codegen.engine import Machine, assembly, object_code, version
 from chainrule.codegen.fingerprint import Unkeyed, fingerprint, sources
@@ -58,6 +72,7 @@ from chainrule.ops.effects import Resumed, begin
 from chainrule.rewrite.hopeful import hopeful
 from chainrule.rewrite.optimize import optimized
 from chainrule.rewrite.simplify import Builder, simplified
+from chainrule.run.ready import MISSED
 from chainrule.run.reference import Reference
 
 
@@ -72,11 +87,29 @@ def check_layout() -> None:
         ctypes.c_void_p.from_address(id(array) + DATA_AT).value == assemble.address_of(array)
         and flags & PLAIN == PLAIN
         and strided & PLAIN != PLAIN
+        and ctypes.c_void_p.from_address(id(array) + TYPE_AT).value == id(np.ndarray)
+        and ctypes.c_int.from_address(id(array) + AXES_AT).value == 1
+        and ctypes.c_int64.from_address(_pointer(id(array) + SHAPE_AT)).value == 3
+        and ctypes.c_void_p.from_address(id(array) + DTYPE_AT).value == id(array.dtype)
         and ctypes.c_double.from_address(id(number) + DATA_AT).value == number
         and ctypes.c_double.from_address(id(scalar) + DATA_AT).value == scalar
     )
     if not fits:
         raise RuntimeError("this build of Python and NumPy lays its objects out in an unknown way")
+
+
+def _pointer(address: int) -> int:
+    """What a pointer points at."""
+    return ctypes.c_void_p.from_address(address).value or 0
+
+
+@functools.lru_cache(maxsize=1)
+def new_array() -> int:
+    """The address of NumPy's function that makes an array (`PyArray_NewFromDescr`)."""
+    take = ctypes.pythonapi.PyCapsule_GetPointer
+    take.restype, take.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    interface = take(np._core._multiarray_umath._ARRAY_API, None)  # type: ignore[attr-defined]
+    return _pointer(interface + 94 * ctypes.sizeof(ctypes.c_void_p))
 
 
 class _Method(ctypes.Structure):
@@ -94,12 +127,15 @@ _FASTCALL: Final = 0x80
 """`METH_FASTCALL`: the arguments come as an array of objects."""
 
 
-def builtin(address: int) -> tuple[Callable[..., int], _Method]:
-    """A function of machine code as a Python function, and what must live as long as it."""
+def builtin(address: int, bound: Any = None) -> tuple[Callable[..., Any], _Method]:
+    """A function of machine code as a Python function, and what must live as long as it. It is
+    given what it is bound to, and keeps it alive.
+    """
     method = _Method(b"compiled", address, _FASTCALL, None)
     make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] * 3
-    return make(ctypes.addressof(method), None, None), method
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    return make(ctypes.addressof(method), bound, None), method
 
 
 RESTS: Final = 255
@@ -123,6 +159,12 @@ class Compiled:
         self.machine = Machine(self.image.code)
         self.machine.fill(ADDRESSES, [self._address(name) for name in self.image.outside])
         self._entry, self._method = builtin(self.machine.address("entry"))
+        self.direct: Callable[..., Any] | None = None
+        """The whole call of results as they are, if there is such a function (`codegen.direct`)."""
+        if self.image.direct and not graph.effects:
+            address = self.machine.address(DIRECT)
+            self.direct_bound = self._again_directly
+            self.direct, self._direct_method = builtin(address, self.direct_bound)
         self.results = [(shape, np.dtype(dtype)) for shape, dtype in self.image.results]
         self._raised = threading.local()
         self._arenas = threading.local()
@@ -168,6 +210,7 @@ class Compiled:
             bool(program.callbacks),
             assembled.sites,
             list(program.inplace.items()),
+            assembled.direct,
             [
                 np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
                 for b in assemble.constants(program)
@@ -180,6 +223,12 @@ class Compiled:
         if name == CALLBACK:
             self._callback = assemble.callback_type()(self._call_back)
             return ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        if name in (MISSED_NAME, NEW_ARRAY):
+            return id(MISSED) if name == MISSED_NAME else new_array()
+        if kind + "." == TYPE:
+            return id(float if rest == "float" else getattr(np, rest))
+        if kind + "." == DTYPE:
+            return id(np.dtype(rest))
         if kind + "." == CONSTANT:
             return assemble.address_of(self.image.constants[int(rest)])
         if kind + "." == GEMM:
@@ -335,6 +384,11 @@ class Compiled:
             self._fail(code)
         return self.call(*[_plain(a) for a in arguments])
 
+    def _again_directly(self, code: int, *arguments: Any) -> Any:
+        """The same, for `direct`."""
+        results = self._again(code, arguments)
+        return results[0] if len(results) == 1 else tuple(results)
+
     def _by_numpy(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The outputs, or NumPy's error."""
         with Resumed():
@@ -345,15 +399,23 @@ class Compiled:
         doubt, then more and more, as some arguments raise one every time.
         """
         left = itertools.count(self._rests, -1)
+
+        def doubt(*given: Any) -> int:
+            if next(left) > 0:
+                return DOUBT
+            self._names["entry"] = self._entry
+            self._set_resting(False)
+            return self._entry(*given)
+
+        if self._rests:
+            self._names["entry"] = doubt
+            self._set_resting(True)
         self._rests = min(2 * self._rests + 1, RESTS)
 
-        def doubt(*_: Any) -> int:
-            if next(left) <= 1:
-                self._names["entry"] = self._entry
-            return DOUBT
-
-        if self._rests > 1:
-            self._names["entry"] = doubt
+    def _set_resting(self, resting: bool) -> None:
+        """Whether calls are to go through `call`."""
+        if self.direct is not None:
+            ctypes.c_bool.from_address(self.machine.place(RESTING)).value = resting
 
     @functools.cached_property
     def _callbacks(self) -> list[Callback]:

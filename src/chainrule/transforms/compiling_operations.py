@@ -33,13 +33,12 @@ def compile_operation(row: Operation, operands: Sequence[Any], value: Any) -> An
     no function made before takes; None where there is none to make.
     """
     from chainrule.codegen.engine import available, is_x86
-    from chainrule.codegen.guarded import Expected, fits
 
-    if not available() or not is_x86() or not fits():
+    if not available() or not is_x86():
         return compilers.clear()
     from chainrule.codegen.assemble import is_long
+    from chainrule.codegen.guarded import Expected
     from chainrule.codegen.options import Options
-    from chainrule.codegen.steps import ON_STACK
     from chainrule.run.compiled import Compiled
     from chainrule.run.guarded import Guarded
 
@@ -52,8 +51,7 @@ def compile_operation(row: Operation, operands: Sequence[Any], value: Any) -> An
         run = Compiled(Graph([graph.inputs[i] for i in used], graph.outputs, graph.cls), Options())
     except ChainruleError:
         return None
-    program = run.program
-    if program.callbacks or is_long(program) or run.image.arena > ON_STACK:
+    if run.direct is None or run.program.callbacks or is_long(run.program):
         return None
     result = np.shape(value), getattr(value, "dtype", None)
     if run.results != [result] or result[1] not in (np.float64, np.float32):

@@ -23,9 +23,10 @@ from chainrule.ops.replay import replay
 from chainrule.ops.sharing import attempt
 from chainrule.record.trace import is_tracing, trace
 from chainrule.record.trees import LEAF, Structure, flatten, unflatten
+from chainrule.run.ready import Ready
 from chainrule.tensor import Tensor
 from chainrule.transforms.costs import comparison, noted
-from chainrule.transforms.quick import MISSED, quick
+from chainrule.transforms.quick import quick
 
 CACHED: Final = 256
 """So many signatures of a function are kept compiled; of more, the one least recently used goes."""
@@ -45,7 +46,7 @@ class Entry:
     """Runs the graph on a list of arrays."""
     call: Callable[..., Any] | None
     """The same as quickly as can be, where every argument has the dtype that was traced."""
-    quick: Callable[[tuple[Any, ...]], Any] | None
+    quick: Callable[..., Any] | None
     """The same for positional arguments like those it was made for (`transforms.quick`)."""
     outside: bool
     finish: Callable[[Any], Any]
@@ -69,7 +70,7 @@ class CacheInfo(NamedTuple):
     """Signatures that are compiled now; those used least recently may have gone."""
 
 
-class Jitted:
+class Jitted(Ready):
     """What `jit` returns: call it like the function it was made of."""
 
     def __init__(
@@ -81,13 +82,12 @@ class Jitted:
     ) -> None:
         from chainrule.run.choose import load
 
+        super().__init__()
         load()  # here, where nobody waits for a result yet
         self.function, self.static, self.options = function, static, wanted(check_bounds)
         self.donate = _donated(function, static, donate)
         self._warned: set[str] = set()
         self.cache: OrderedDict[Signature, Entry] = OrderedDict()
-        self._quick: Callable[[tuple[Any, ...]], Any] | None = None
-        """For arguments like those of the last call."""
         self._places = frozenset({i for i in static if isinstance(i, int)})
         self._made = [0, 0]
         """Signatures that were compiled, and loaded."""
@@ -98,13 +98,16 @@ class Jitted:
         """As a method of a class: the instance comes first, and is usually a static argument."""
         return self if instance is None else functools.partial(self, instance)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __copy__(self) -> Jitted:
+        """Itself, as of any function."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Jitted:
+        """Itself, as of any function."""
+        return self
+
+    def general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the compiled function, compiling it first where this signature is new."""
-        ready = self._quick
-        if ready is not None and not kwargs:
-            found = ready(args)
-            if found is not MISSED:
-                return found
         if kwargs:
             return self._general(args, kwargs)
         key: list[Any] = []
@@ -160,7 +163,7 @@ class Jitted:
         ):
             self._keep(short, entry)
             if entry.call is not None and not self.static:
-                entry.quick = quick(args, entry.call, entry.finish)
+                entry.quick = _quickest(args, entry)
                 self._quick = entry.quick or self._quick
         self.cache.move_to_end(key)
         if entry.outside or any(isinstance(x, Variable) and _is_live(x) for x in leaves):
@@ -460,6 +463,15 @@ def _finish(structure: Structure) -> Callable[[Any], Any]:
     if structure.kind is tuple and all(p is LEAF for p in structure.parts):
         return tuple
     return functools.partial(unflatten, structure)
+
+
+def _quickest(args: tuple[Any, ...], entry: Entry) -> Callable[..., Any] | None:
+    """What calls the program of an entry, for arguments like these."""
+    made = quick(args, entry.call, entry.finish) if entry.call is not None else None
+    flat = entry.finish is tuple and entry.structure.count > 1
+    if made is not None and (entry.structure is LEAF or flat):
+        return getattr(entry.run, "direct", None) or made
+    return made
 
 
 _FLOATS: Final = frozenset({float, np.float64, np.float32})

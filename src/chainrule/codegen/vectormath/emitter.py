@@ -21,15 +21,16 @@ class Emitter:
     """Writes instructions for numbers of `bits` (64 or 32), `lanes` at a time (1: a scalar).
 
     `fma` says that the processor has a fused multiply-add; without it, formulas are written with
-    products and sums, and remain as exact. `avx512` says that it has the instructions of AVX-512.
+    products and sums, and remain as exact. `avx512` says that it has the instructions of AVX-512
+    (its parts F and DQ).
     """
 
     def __init__(
         self, bits: int, lanes: int = 1, *, fma: bool = True, avx512: bool = False
     ) -> None:
         self.bits, self.lanes, self.has_fma = bits, lanes, fma
-        self.scales = avx512 and bits * lanes == 512
-        """Whether one instruction multiplies by powers of two."""
+        self.wide = avx512 and (lanes == 1 or bits * lanes == 512)
+        """Whether there are the instructions of `wide`."""
         self.fraction, self.bias = FRACTION[bits], BIAS[bits]
         self.scalar = "double" if bits == 64 else "float"
         self.number_type = self.lanes_of(self.scalar)
@@ -82,11 +83,14 @@ class Emitter:
         """A number as it is, or a constant, rounded to the type."""
         if isinstance(value, Number):
             return value
+        return Number(self, self._constant(self.literal(value), self.scalar))
+
+    def literal(self, value: float) -> str:
+        """One number, rounded to the type, as assembly writes it."""
         if self.bits == 32:
             value = struct.unpack("f", struct.pack("f", value))[0]
         # assembly writes a float as the double of the same value
-        literal = f"0x{struct.unpack('Q', struct.pack('d', value))[0]:016X}"
-        return Number(self, self._constant(literal, self.scalar))
+        return f"0x{struct.unpack('Q', struct.pack('d', value))[0]:016X}"
 
     def integer(self, value: Bits | int) -> Bits:
         """Bits as they are, or a constant."""
@@ -106,15 +110,6 @@ class Emitter:
         self.needs[symbol] = f"declare {t} @{symbol}({', '.join([t] * len(operands))})"
         arguments = ", ".join(f"{t} {x.name}" for x in operands)
         return Number(self, self.do(f"call {t} @{symbol}({arguments})"))
-
-    def scaled(self, x: Number, k: Number) -> Number:
-        """x * 2^k, rounded once, for a whole number k."""
-        t, mask = self.number_type, f"i{self.lanes}"
-        symbol = f"llvm.x86.avx512.mask.scalef.p{'d' if self.bits == 64 else 's'}.512"
-        self.needs[symbol] = f"declare {t} @{symbol}({t}, {t}, {t}, {mask}, i32)"
-        # of all lanes, rounded as ever
-        given = f"{t} {x.name}, {t} {k.name}, {t} zeroinitializer, {mask} -1, i32 4"
-        return Number(self, self.do(f"call {t} @{symbol}({given})"))
 
 
 class _Value:

@@ -3,12 +3,16 @@
 exp(x) = 2^k exp(r) with r = x - k ln 2, subtracted in two parts (W. J. Cody and W. Waite, Software
 Manual for the Elementary Functions, 1980), and a minimax polynomial for exp(r) - 1 - r. The
 integer k is read off the last bits of x / ln 2 + 1.5 * 2^52 (P. T. P. Tang, ACM TOMS 15 (1989),
-pages 144-157).
+pages 144-157). Where an instruction looks up a table of 16 numbers, k is a multiple of 1/16, and 2
+to its fraction is looked up (Tang's method): |r| <= ln(2) / 32, and half the polynomial will do.
 """
 
 from __future__ import annotations
 
-from chainrule.codegen.vectormath.coefficients import EXP
+from fractions import Fraction
+from math import isqrt
+
+from chainrule.codegen.vectormath.coefficients import EXP, EXP_NEAR
 from chainrule.codegen.vectormath.emitter import (
     Emitter,
     Number,
@@ -20,6 +24,7 @@ from chainrule.codegen.vectormath.emitter import (
 )
 from chainrule.codegen.vectormath.exact import (
     LN2,
+    PRECISION,
     Pair,
     fast_two_sum,
     flat,
@@ -30,6 +35,7 @@ from chainrule.codegen.vectormath.exact import (
 )
 from chainrule.codegen.vectormath.logarithm import log1p
 from chainrule.codegen.vectormath.scaling import magic, power_of_two, times_power_of_two
+from chainrule.codegen.vectormath.wide import ENTRIES, bounded, looked_up, times_power
 
 OVERFLOWS = {64: 709.79, 32: 88.73}
 """exp of this and what is above is infinite."""
@@ -74,8 +80,49 @@ def expm1_scaled(x: Number) -> tuple[Number, Pair]:
     return t, fast_two_sum(s, s_rest + rest)
 
 
+STEPS = ENTRIES
+"""Into so many steps the table divides the powers from 1 to 2."""
+
+
+def _root(j: int) -> float:
+    """2^(j / 16), correctly rounded: four square roots of an integer."""
+    n = 1 << (j + STEPS * 100)
+    for _ in range(4):
+        n = isqrt(n)
+    return float(Fraction(n, 1 << 100))
+
+
+ROOTS = [_root(j) for j in range(STEPS)]
+NEAR = float(LN2) / (2 * STEPS) * 1.0005
+"""A bound of the remainders of all numbers whose exponential is finite."""
+
+
+def _looked_up(t: Number, k: Number, r: Number) -> Number:
+    """2^k exp(r) for t = magic / 16 + k, and any r where 2^k is out of range."""
+    e = t.e
+    r = bounded(r, NEAR)
+    root = looked_up("roots", ROOTS, t.bits())
+    return times_power(fma(root, fma(r * r, polynomial(r, EXP_NEAR[e.bits]), r), root), k)
+
+
+def _exp_looked_up(x: Number, low: Number | float = 0.0) -> Number:
+    """exp(x + low); low does not count where x is out of range."""
+    e = x.e
+    shift = magic(e) / STEPS
+    first, second = parts(LN2, (PRECISION[e.bits],) * 2)
+    t = fma(x, float(1 / LN2), shift)
+    k = t - shift
+    r = fma(k, -first, x)
+    return _looked_up(t, k, fma(k, -second, r if low == 0.0 else r + low))
+
+
 def exp(x: Number) -> Number:
     """e^x."""
+    return _exp_looked_up(x) if x.e.wide else _exp_without_table(x)
+
+
+def _exp_without_table(x: Number) -> Number:
+    """exp(x), a little more accurate than by the table, whose entries are rounded."""
     e = x.e
     x = within(x)
     first, second = ln2_parts(e)
@@ -88,6 +135,8 @@ def exp(x: Number) -> Number:
 def exp_of_pair(x: Number, low: Number) -> Number:
     """exp(x + low); low does not count where x is out of range."""
     bits = x.e.bits
+    if x.e.wide:
+        return _exp_looked_up(x, low)
     outside = (x > OVERFLOWS[bits]) | (x < VANISHES[bits])
     t, r, rest = reduced(within(x), select(outside, 0.0, low))
     return times_power_of_two(1.0 + (r + rest), t)
@@ -101,6 +150,10 @@ def within(x: Number) -> Number:
 def exp2(x: Number) -> Number:
     """2^x: the fraction of x times ln 2 is small from the start."""
     e = x.e
+    if e.wide:
+        t = x + magic(e) / STEPS
+        k = t - magic(e) / STEPS
+        return _looked_up(t, k, (x - k) * float(LN2))
     x = at_least(at_most(x, float(e.bias + 1)), -float(e.bias + e.fraction + 2))
     t = x + magic(e)
     fraction = x - (t - magic(e))
@@ -133,7 +186,7 @@ def sigmoid(x: Number) -> Number:
 
 def softplus(x: Number) -> Number:
     """log(1 + e^x)."""
-    return select(x > 0.0, x, 0.0) + log1p(exp(-abs(x)))
+    return select(x > 0.0, x, 0.0) + log1p(_exp_without_table(-abs(x)))
 
 
 def log_sigmoid(x: Number) -> Number:

@@ -8,6 +8,7 @@ that have no instruction for it.
 from __future__ import annotations
 
 from chainrule.codegen.vectormath.emitter import Bits, Emitter, Number
+from chainrule.codegen.vectormath.wide import times_power
 
 
 def magic(e: Emitter) -> float:
@@ -31,7 +32,7 @@ def factors(t: Number) -> tuple[Number, Number]:
 
 def times_power_of_two(x: Number, t: Number) -> Number:
     """x * 2^k for t = magic + k, rounded once if the result is subnormal."""
-    if x.e.scales:
-        return x.e.scaled(x, t - magic(x.e))
+    if x.e.wide:
+        return times_power(x, t - magic(x.e))
     first, second = factors(t)
     return x * first * second
