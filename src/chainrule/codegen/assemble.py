@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.codegen.bounds import VIOLATION, verify
-from chainrule.codegen.direct import Direct, suits
+from chainrule.codegen.direct import DATA_AT, HEAP, Direct, suits
 from chainrule.codegen.engine import host
 from chainrule.codegen.linkage import ADDRESSES, CONSTANT, Table
 from chainrule.codegen.loops import Buffer, Program, work
@@ -34,9 +34,6 @@ from chainrule.codegen.steps import (
     on_stack,
 )
 from chainrule.codegen.text import Emitter, linked
-
-DATA_AT: Final = 16
-"""Bytes from the start of an array to the pointer to its data, or of a number to its value."""
 
 FLAGS_AT: Final = 64
 """Bytes from the start of an array to its flags."""
@@ -83,7 +80,7 @@ def assemble(program: Program, check_bounds: bool = False) -> Assembled:
         verify(program)
     table = Table(names, unlocked=is_long(program))
     shared = Shared(host(), table, check_bounds)
-    direct = not check_bounds and on_stack(program) and suits(program)
+    direct = not check_bounds and program.arena <= HEAP and suits(program)
     text = _Entry(program, shared, table, direct).text()
     return Assembled(text, list(table.places), shared.sites.list if shared.sites else [], direct)
 
@@ -178,7 +175,7 @@ class _Entry(StepsEmitter):
         self.module.functions.append("\n".join([head, *e.lines, "}"]))
         self.module.functions.append(self._builtin(len(parameters)))
         if self.direct:
-            function = Direct(self.module, self.table, p)
+            function = Direct(self.module, self.table, p, 0 if on_stack(p) else p.arena + ALIGNMENT)
             self.module.functions.append(function.text(self._run, INTERRUPTED))
 
     def _run(self, e: Emitter, objects: Sequence[str]) -> str:

@@ -18,6 +18,9 @@ from chainrule.codegen.linkage import Table
 from chainrule.codegen.loops import Buffer, Program
 from chainrule.codegen.text import Emitter, Module
 
+DATA_AT: Final = 16
+"""Bytes from the start of an array to the pointer to its data, or of a number to its value."""
+
 TYPE_AT, AXES_AT, SHAPE_AT, DTYPE_AT = 8, 24, 32, 56
 """Bytes from the start of an object to its type; of an array to the number of its axes, to the
 pointer to its shape, and to its dtype.
@@ -36,6 +39,11 @@ names (`type.ndarray`, `dtype.f8`); NumPy's function that makes an array.
 
 MOST: Final = 16
 """Of more arguments and results it would be long, and matter less."""
+
+HEAP: Final = 1 << 20
+"""Bytes of temporaries up to which they are had anew at each call; larger memory would be given
+back to the system, and cleared by it, every time.
+"""
 
 _INTERFACE: Final = (
     ("Py_IncRef", "void", "ptr"), ("Py_DecRef", "void", "ptr"), ("PyTuple_New", "ptr", "i64"),
@@ -60,10 +68,11 @@ def suits(program: Program) -> bool:
 class Direct:
     """Writes the function."""
 
-    def __init__(self, module: Module, table: Table, program: Program) -> None:
+    def __init__(self, module: Module, table: Table, program: Program, arena: int) -> None:
+        """`arena` is how many bytes for temporaries the program is to be given as an array."""
         self.module, self.table, self.e = module, table, Emitter(module)
         self.inputs, self.outputs = program.inputs, program.outputs
-        self.tests = 0
+        self.arena, self.tests = arena, 0
 
     def text(self, run: Callable[[Emitter, Sequence[str]], str], failed: int) -> str:
         """The definitions. `run` writes the call of the program on objects, for its code; after
@@ -78,7 +87,10 @@ class Direct:
         self._unless(f"icmp eq i8 {e.do(f'load i8, ptr @{RESTING}')}, 0")
         given = [self._argument(k, b) for k, b in enumerate(self.inputs)]
         made = self._results()
-        code = run(e, [*given, *made])
+        memory = self._memory(made) if self.arena else []
+        code = run(e, [*given, *made, *memory])
+        if memory:
+            e.put(f"call void @free(ptr {self._field(memory[0], DATA_AT)})")
         e.put(f"br i1 {e.do(f'icmp eq i32 {code}, 0')}, label %good, label %bad")
         self._good(made)
         self._bad(code, given, made, failed)
@@ -144,6 +156,22 @@ class Direct:
     def _new_number(self, b: Buffer) -> str:
         kind = self._outside(TYPE + b.value.dtype.type.__name__)
         return self.e.do(f"call ptr @PyObject_CallNoArgs(ptr {kind})")
+
+    def _memory(self, made: Sequence[str]) -> list[str]:
+        """Memory for temporaries, as an array: of this, the program looks at the pointer only."""
+        e = self.e
+        self.module.declare("malloc", "ptr", "i64")
+        self.module.declare("free", "void", "ptr")
+        self.module.declare("PyErr_NoMemory", "ptr", "")
+        array = e.do(f"alloca [{DATA_AT + 8} x i8], align 8")
+        data = e.do(f"call ptr @malloc(i64 {self.arena})")
+        e.put(f"store ptr {data}, ptr {e.do(f'getelementptr i8, ptr {array}, i64 {DATA_AT}')}")
+        e.put(f"br i1 {e.do(f'icmp eq ptr {data}, null')}, label %full, label %enough")
+        e.label("full")
+        self._drop(made)
+        e.put(f"ret ptr {e.do('call ptr @PyErr_NoMemory()')}")
+        e.label("enough")
+        return [array]
 
     def _drop(self, things: Sequence[str]) -> None:
         for x in things:

@@ -17,9 +17,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN
-from chainrule.codegen.direct import TYPE_AT
+from chainrule.codegen.assemble import FLAGS_AT, PLAIN
+from chainrule.codegen.direct import DATA_AT, TYPE_AT
 from chainrule.codegen.text import Emitter, Module
+
+FEW: Final = 512
+"""Of more numbers not all are looked at: larger results are those of products, which note what is
+wrong.
+"""
 
 GUARD: Final = "guard"
 """What the function is called."""
@@ -80,7 +85,10 @@ class _Guard:
         made, noted = self._run([objects[k] for k in self.given])
         e.put(f"br i1 {noted}, label %bad, label %done")
         e.label("done")
-        self._look(made, shape, dtype)
+        if math.prod(shape) <= FEW:
+            self._look(made, shape, dtype)
+        else:
+            e.put("br label %good")
         e.label("bad")
         e.put(f"call void @Py_DecRef(ptr {made})")
         self._none()

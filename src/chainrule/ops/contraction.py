@@ -151,6 +151,7 @@ def _matrices_of_integers(a: Any, b: Any) -> bool:
     batch=batched_products.matrices,
     native=loops(_product_of_integers, core=(2,), fits=_matrices_of_integers),
     plain=multiplied,
+    fused=True,
 )
 def matmul(x1: Any, x2: Any) -> Any:
     """Matrix product `x1 @ x2`; an operand of one dimension is a row (left) or a column (right).

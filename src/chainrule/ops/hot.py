@@ -205,6 +205,13 @@ def _binary(row: Any, evaluate: Any) -> tuple[Any, Any]:
                 a._value
             ) is not Abstract:
                 return finish(cls, a._value, b, a._node, None)
+            if (
+                type(b) is ndarray
+                and b.ndim
+                and type(a._value) is not Abstract
+                and b.dtype.kind in "biufc"
+            ):
+                return finish(cls, a._value, b, a._node, None)
         return general(row, (a, b), params)
 
     def reflected(b: Any, a: Any) -> Any:

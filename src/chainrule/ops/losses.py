@@ -51,6 +51,7 @@ def _cross_entropy_back(ct: Any, y: Any, x: Any, labels: Any) -> Any:
         S((2, 1), _labels(2, classes=1)),
     ],
     batch=leading,
+    fused=True,
 )
 def softmax_cross_entropy(x: Any, labels: Any) -> Any:
     """Minus the logarithm of the softmax of x (..., C) at the labels (...), numbers of classes.

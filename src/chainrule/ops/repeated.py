@@ -18,17 +18,17 @@ from chainrule.ops import hot
 from chainrule.ops.table import TABLE, Operation
 
 ENOUGH: Final = [25_000]
-"""An operation is compiled once it was evaluated about so many times: about as many microseconds
-as compiling will take.
-"""
+"""An operation is compiled once it took about so many microseconds: as many as compiling will."""
 
 EVERY: Final = [31]
 """Of evaluations by NumPy, one in so many is looked at: no usual number of operations in a loop,
 so that each of them has its turn.
 """
 
-SMALL: Final = 512
-"""Elements of an array up to which NumPy takes longer to begin than to compute."""
+SMALL, LARGE = 512, 1 << 17
+"""Elements of an array up to which NumPy takes longer to begin than to compute; and, of `fused`
+rows, up to which it is worth while.
+"""
 
 MOST: Final = 16
 """So many kinds of operands an operation has machine code for; after that it begins anew."""
@@ -55,7 +55,7 @@ def note(row: Operation, operands: Sequence[Any], value: Any) -> None:
         count = _counts.get(signature, 0)
         if count < 0:
             return
-        count += EVERY[0]
+        count += EVERY[0] * _cost(row, operands)
         _counts[signature] = count if count < ENOUGH[0] else -1
         if count < ENOUGH[0]:
             return
@@ -80,9 +80,11 @@ def _signature(row: Operation, operands: Sequence[Any]) -> tuple[Any, ...] | Non
         kind = type(v)
         if kind is np.ndarray:
             arrays += 1
-            if not 0 < v.size <= SMALL or not (v.flags.c_contiguous and v.flags.aligned):
+            if not 0 < v.size <= (LARGE if row.fused else SMALL):
                 return None
-            if v.dtype not in (np.float64, np.float32) or not v.dtype.isnative:
+            if not (v.flags.c_contiguous and v.flags.aligned and v.dtype.isnative):
+                return None
+            if v.dtype not in (np.float64, np.float32) and not (row.fused and v.dtype == np.int64):
                 return None
             key += (kind, v.shape, v.dtype)
         elif is_fixed(row, v):
@@ -92,6 +94,12 @@ def _signature(row: Operation, operands: Sequence[Any]) -> tuple[Any, ...] | Non
         else:
             return None
     return tuple(key) if arrays else None
+
+
+def _cost(row: Operation, operands: Sequence[Any]) -> int:
+    """Microseconds that NumPy takes, roughly."""
+    size = sum(v.size for v in operands if type(v) is np.ndarray)
+    return (20 if row.fused and row.name != "matmul" else 1) + size // 1000
 
 
 def is_fixed(row: Operation, v: Any) -> bool:

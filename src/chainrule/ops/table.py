@@ -147,6 +147,9 @@ class Operation:
     where it is plain enough as it is."""
     native: Native | None = None
     """For compiled code, the operation as loops (see `ops.native`)."""
+    fused: bool = False
+    """Whether machine code is quicker than the evaluation on arrays of all sizes: it goes over them
+    once, where NumPy goes over them again and again."""
     code: list[Any] = field(default_factory=list)
     """Machine code for operands that were met often, if there is any (see `ops.repeated`)."""
     keeps: tuple[bool, ...] = ()

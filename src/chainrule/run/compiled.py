@@ -21,10 +21,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from chainrule.codegen import assemble, blas, cache, pool
-from chainrule.codegen.assemble import DATA_AT, FLAGS_AT, PLAIN, is_number
+from chainrule.codegen.assemble import FLAGS_AT, PLAIN, is_number
 from chainrule.codegen.bounds import VIOLATION
 from chainrule.codegen.direct import (
     AXES_AT,
+    DATA_AT,
     DIRECT,
     DTYPE,
     DTYPE_AT,
