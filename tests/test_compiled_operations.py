@@ -177,6 +177,27 @@ def test_results_are_new_and_nothing_leaks() -> None:
         assert max(abs(b - a) for a, b in zip(before, after, strict=True)) < 100
 
 
+def test_wherever_it_is_met() -> None:
+    """Within `no_grad`, a transform, or the tracing of another function, on constants."""
+    x, c = cr.tensor([1.0, 2.0, 3.0]), cr.tensor([2.0, 2.0, 2.0])
+
+    def within(t: Any) -> Any:
+        return ((c * c) * t).sum()
+
+    ways: list[Callable[[], Any]] = [
+        lambda: cr.no_grad()(lambda: (x * x).sum()._value)(),
+        lambda: cr.grad(within)(np.ones(3)).sum(),
+        lambda: cr.jit(within)(np.ones(3)),
+        lambda: cr.vmap(within)(np.ones((2, 3))).sum(),
+    ]
+    for way, expected in zip(ways, (14.0, 12.0, 12.0, 24.0), strict=True):
+        with at_once():
+            for _ in range(2):
+                assert float(way()) == expected
+                assert float((x * x).sum()._value) == 14.0
+            assert TABLE["multiply"].code
+
+
 def test_in_several_threads() -> None:
     """Threads that meet the same operations while these are compiled."""
     wrong: list[int] = []

@@ -126,8 +126,13 @@ def _adding(run: Any, plan: Plan, first: int) -> Any:
     """The machine code itself of a walk that adds to gradients; None where it is not to be used.
 
     Gradients that are arrays must be written in place, each in its own, and by code that either
-    runs to its end or changes nothing: it has one part, without loops that can be interrupted.
+    runs to its end or changes nothing: it has one part, without loops that can be interrupted. Nor
+    may other threads run meanwhile, who may be adding to the same gradients.
     """
+    from chainrule.codegen.assemble import is_long
+
+    if is_long(run.program):
+        return None
     inplace = dict(run.image.inplace)
     if inplace and len(run.program.programs()) > 1:
         return None
