@@ -102,3 +102,15 @@ def test_zero_cotangent_stays_zero_when_compiled(name: str) -> None:
             np.testing.assert_array_equal(eager, [0.0], err_msg=f"{name} at {point}, eager")
             got = cr.jit(cr.grad(f))(x, np.zeros(1))
             np.testing.assert_array_equal(got, [0.0], err_msg=f"{name} in {i} at {point}")
+
+
+def test_zero_times_infinity_in_a_sum() -> None:
+    """Of many terms the sum is looked at, not each term."""
+
+    def f(k: Any, x: Any) -> Any:
+        return cr.sum(cr.where(x > 0, cr.sqrt(k * x), 0.0))
+
+    x = np.linspace(-1.0, 1.0, 201)
+    x[np.abs(x) < 1e-9] = 0.0
+    found = cr.jit(cr.grad(f))(2.0, x)
+    np.testing.assert_allclose(found, np.sum(np.sqrt(x[x > 0] / 8)), rtol=1e-12)

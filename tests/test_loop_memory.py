@@ -155,3 +155,68 @@ def test_a_linear_loop_keeps_nothing() -> None:
 
     program = cr.jit(cr.grad(f)).lower(U).loops
     assert sum(p.arena for p in program.programs()) < 100 * 80 * 8
+
+
+# --- what is kept, and where ---------------------------------------------------------------------
+
+
+def dashed(u: Any, k: Any) -> Any:
+    """From the end of an array; the way back reads the carry again."""
+    ys, _ = cr.scan(lambda c, x: (c - k * c * c * x, x), u, np.arange(40.0) / 80, reverse=True)
+    return np.sum(ys * ys)
+
+
+@pytest.mark.parametrize("program", [heat, dashed], ids=lambda f: f.__name__)
+def test_a_carry_that_is_kept_lies_in_the_tape(program: Callable[..., Any]) -> None:
+    """It is not copied there: a turn reads a row and writes the next."""
+    gradient = cr.jit(cr.grad(program, argnums=(0, 1)))
+    for got, want in zip(gradient(U, 0.3), cr.grad(program, argnums=(0, 1))(U, 0.3), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10)
+    there = loops(gradient.lower(U, 0.3).loops)[0]
+    assert there.rows == {0: 1}
+    row = there.bodies[0].outputs[1]
+    assert not any(row in s.writes() for s in there.bodies[0].steps)
+
+
+@pytest.mark.parametrize(("turns", "times"), [(20, 1), (100_000, 2)])
+def test_dear_values_are_kept_where_the_tape_is_near(turns: int, times: int) -> None:
+    """An exponential is taken once, but twice where that saves memory."""
+
+    def f(u: Any) -> Any:
+        for _ in range(turns):
+            u = u - 1e-6 * np.exp(1 / (1 + np.exp(-u)))
+        return np.sum(u)
+
+    gradient = cr.jit(cr.grad(f)).lower(U).loops
+    body = [e for k in gradient.programs() for s in k.kernels for e in s.body()]
+    assert sum(e.op == "exp" for e in body) == 2 * times
+    if turns < 100:
+        np.testing.assert_allclose(cr.jit(cr.grad(f))(U), cr.grad(f)(U), rtol=1e-12)
+
+
+def test_numbers_move_into_linear_functions() -> None:
+    """The way back through a stencil is one loop: its sum for k is of what the cotangent is of."""
+    program = cr.jit(cr.grad(heat, argnums=(0, 1))).lower(U, 0.3).loops
+    back = loops(program)[-1].bodies[0]
+    assert [k.extents for k in back.kernels if k.extents] == [(76,)]
+
+
+def moving(u: Any, k: Any) -> Any:
+    """Linear functions of the carry times numbers: of several arrays, read twice, on two axes."""
+    v = np.reshape(u, (8, 10))
+    for _ in range(7):
+        a = (v[1:, :] - v[:-1, :]) * k
+        b = k * np.transpose(v)[1:-1].T * 2.0
+        twice = v[:, 1:] - 3.0 * v[:, :-1]
+        c = k * twice + k**2 * twice
+        d = k * (np.roll(v, 1, axis=0) - v)
+        v = v + 0.1 * np.concatenate([v[:1], a], axis=0) - 0.1 * np.pad(b, ((0, 0), (1, 1)))
+        v = v + 0.05 * np.pad(c * np.cos(v[:, :-1]), ((0, 0), (1, 0))) + d
+    return np.sum(v**2)
+
+
+def test_moved_numbers_change_no_derivative() -> None:
+    """Compiled against the eager walk, which moves nothing."""
+    gradient = cr.grad(moving, argnums=(0, 1))
+    for got, want in zip(cr.jit(gradient)(U, 0.3), gradient(U, 0.3), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10)

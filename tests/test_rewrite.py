@@ -122,3 +122,43 @@ def test_a_simple_graph_stays_the_object_it_is() -> None:
     graph = cr.jit(lambda x: (cr.exp(x) * 1.0 + 0.0).sum()).lower(X).graph
     once = simplified(graph)
     assert simplified(once) is once
+
+
+@pytest.mark.parametrize("f", [lambda a, b: a / b, lambda a, b: 1.0 / b + a, lambda a, b: 2.0 / b])
+def test_a_quotient_and_its_derivative_divide_once(f: Any) -> None:
+    """Where 1 / b is there, or the quotient is that."""
+    a, b = X, X + 0.5
+    found = names(cr.grad(lambda a, b: cr.sum(f(a, b) ** 2), argnums=1), a, b)
+    assert found.count("divide") <= 2
+    gradient = cr.grad(lambda a, b: cr.sum(f(a, b) * a), argnums=(0, 1))
+    for one, two in zip(cr.jit(gradient)(a, b), gradient(a, b), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-14)
+
+
+def test_zero_over_a_number_without_reciprocal() -> None:
+    """Where 1 / b is infinite, 0 / b is zero still."""
+    tiny = np.array([1e-310, 2.0])
+    gradient = cr.grad(lambda b: cr.sum(np.array([0.0, 3.0]) / b))
+    np.testing.assert_array_equal(cr.jit(gradient)(tiny), [0.0, -0.75])
+
+
+def test_a_slice_among_zeros_times_a_number_is_no_array_of_zeros() -> None:
+    """Sums of slices see through products with numbers, of which equal ones are taken once."""
+
+    def f(x: Any, k: Any) -> Any:
+        return cr.sum((k * (0.5 * x[1:] - 0.5 * x[:-1]) + 3.0 * x[:-1]) ** 2 / 2)
+
+    x = np.cos(np.arange(100.0))
+    found = names(cr.grad(f), x, 0.3)
+    assert "tiles" in found
+    assert "put" not in found
+
+
+def test_the_sum_of_boxes_is_one_of_sums() -> None:
+    """Its boxes are not put together only to be added up."""
+    x = np.cos(np.arange(100.0))
+
+    def f(x: Any, k: Any) -> Any:
+        return cr.sum(cr.grad(lambda v: cr.sum((k * (v[1:] - v[:-1])) ** 2))(x) * x)
+
+    assert "tiles" not in names(f, x, 0.3)

@@ -31,6 +31,8 @@ class Carry:
         self.buffers, self.begin, self.result, self.other = buffers, begin, result, other
         self.small = [is_small(b) for b in buffers]
         self.fixed = [k in body.inplace for k in range(len(buffers))]
+        self.rows: dict[int, tuple[str, int, bool]] = {}
+        """Parts that lie in rows: of what, how many, and whether the last one comes first."""
         self.now: list[str] = []
         """Where the carry of this turn is."""
         self.then: list[str] = []
@@ -42,6 +44,10 @@ class Carry:
             if to != source:
                 self.turns._copy(to, source, b.nbytes)
 
+    def lies_in(self, k: int, stack: str, length: int, reverse: bool) -> None:
+        """A large part lies in the rows of a stack: a turn reads one, and writes the next."""
+        self.rows[k] = stack, length, reverse
+
     def first(self, odd: bool) -> None:
         """Before the loop, with an odd or even number of turns, or an unknown one."""
         self.places = []
@@ -51,6 +57,10 @@ class Carry:
                 if place != self.begin[k]:
                     self.turns._copy(place, self.begin[k], b.nbytes)
                 self.places.append((place, place))
+            elif k in self.rows:
+                row = self._row(k, "0")
+                self.turns._copy(row, self.begin[k], b.nbytes)
+                self.places.append((row, row))
             elif self.small[k]:
                 slots = self.turns._slot_of(b.nbytes), self.turns._slot_of(b.nbytes)
                 self.turns._copy(slots[0], self.begin[k], b.nbytes)
@@ -69,6 +79,12 @@ class Carry:
                 self.then.append(two)
                 continue
             now, then, later = e.fresh(), e.fresh(), e.fresh()
+            if k in self.rows:
+                more = f", [ {then}, %{poll.after} ]" if poll else ""
+                e.put(f"{now} = phi ptr [ {one}, %{before} ], [ {then}, %{latch} ]{more}")
+                self.now.append(now)
+                self.then.append(then)
+                continue
             for name, first, next_one in ((now, self.begin[k], then), (then, one, later)):
                 more = f", [ {next_one}, %{poll.after} ]" if poll else ""
                 ways = f"[ {first}, %{before} ], [ {next_one}, %{latch} ]{more}"
@@ -76,6 +92,21 @@ class Carry:
             self.now.append(now)
             self.then.append(then)
             self.pending.append((k, later))
+
+    def follow(self, i: str) -> None:
+        """In turn i: the rows in which the next carry lies; after the last one, the result."""
+        e = self.e
+        for k, (_, length, _) in self.rows.items():
+            following = e.do(f"add nuw nsw i64 {i}, 1")
+            row = self._row(k, following)
+            last = e.do(f"icmp eq i64 {following}, {length}")
+            e.put(f"{self.then[k]} = select i1 {last}, ptr {self.result[k]}, ptr {row}")
+
+    def _row(self, k: int, i: str) -> str:
+        """Where turn i finds a part."""
+        stack, length, reverse = self.rows[k]
+        at = self.e.do(f"sub i64 {length - 1}, {i}") if reverse else i
+        return self.turns._slice(stack, self.buffers[k].nbytes, at)
 
     def turn(self) -> None:
         """After a turn: the next carry becomes the carry."""

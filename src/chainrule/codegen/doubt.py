@@ -11,6 +11,7 @@ comparison, a choice or an integer depends on stays strong.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from chainrule.codegen.expression import Expr, Expressions, gathered
@@ -26,11 +27,17 @@ PASSES_NAN: Final = frozenset({
 """Operations that give NaN where an operand is NaN."""
 
 
-def plain(kernel: Kernel, doubt: Buffer) -> Kernel:
-    """The kernel with plain products where a NaN would be noticed, and the notice."""
+MANY: Final = 64
+"""Terms of a sum that is looked at as a whole: a NaN in one of them is one in the sum."""
+
+
+def plain(kernel: Kernel, doubt: Buffer) -> tuple[Kernel, list[Kernel]]:
+    """The kernel with plain products where a NaN would be noticed, and the notice; and kernels that
+    look at sums after it.
+    """
     body = kernel.body()
     if not any(e.op == "strong_multiply" for e in body):
-        return kernel
+        return kernel, []
     strong = _decisive(kernel, body)
     tainted: set[Expr] = set()
     for e in body:
@@ -48,10 +55,19 @@ def plain(kernel: Kernel, doubt: Buffer) -> Kernel:
             new.op = "multiply"
         changed[e] = new
     stores = [Store(s.buffer, s.position, changed[s.expr], s.how, s.start) for s in kernel.stores]
-    seen = list(dict.fromkeys(changed[s.expr] for s in kernel.stores if s.expr in tainted))
+    doubtful = [s for s in kernel.stores if s.expr in tainted]
+    many = math.prod(kernel.extents) >= MANY
+    totals = {s.buffer for s in doubtful if many and _is_total(s)}
+    seen = list(dict.fromkeys(changed[s.expr] for s in doubtful if s.buffer not in totals))
     if seen:
         stores.append(Store(doubt, 0, _any_nan(seen, body[-1].order + 1), "logical_or"))
-    return Kernel(kernel.extents, stores, kernel.level, kernel.name)
+    new_kernel = Kernel(kernel.extents, stores, kernel.level, kernel.name)
+    return new_kernel, [check(b, doubt, kernel.level) for b in totals]
+
+
+def _is_total(store: Store) -> bool:
+    """Whether a store adds to one number at every turn of the kernel's loops."""
+    return store.how == "add" and store.start is not None and store.buffer.size == 1
 
 
 def _decisive(kernel: Kernel, body: list[Expr]) -> set[Expr]:

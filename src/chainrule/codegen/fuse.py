@@ -248,7 +248,8 @@ class Fusion:
         if sum(b.size > 1 for b in later) > 1 or not self._are_kept(later, unit):
             return False
         self.cost[v] = 1 + sum(self.cost.get(a, 0) for a in v.args)
-        return self.cost[v] <= 2 and v.size > WRITTEN_OUT
+        arrays = sum(b.size > 1 for b, _ in unit.bases)
+        return self.cost[v] <= (3 if arrays < 2 else 2) and v.size > WRITTEN_OUT
 
     def _are_kept(self, bases: Sequence[Value], unit: Unit) -> bool:
         """Whether values are in memory before a unit can begin, as it waits for another one."""

@@ -227,6 +227,8 @@ class Loop:
     level: int = 0
     back: Loop | None = None
     """Of a `while_loop`: the `while_back` for which it remembers its turns."""
+    rows: dict[int, int] = field(default_factory=dict)
+    """Of a `scan`: parts of the carry that lie in the rows of a result (`codegen.reuse`)."""
 
     def reads(self) -> list[Buffer]:
         """Buffers that are read."""

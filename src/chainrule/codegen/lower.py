@@ -23,7 +23,7 @@ from chainrule.codegen.nests import finish, nested
 from chainrule.codegen.packing import packed
 from chainrule.codegen.products import as_loops, product
 from chainrule.codegen.reshape import collapse, interchange
-from chainrule.codegen.reuse import work_in_place
+from chainrule.codegen.reuse import in_rows, work_in_place
 from chainrule.codegen.routines import Routine, routine
 from chainrule.codegen.scalars import identity_of
 from chainrule.codegen.scope import Memory, Scope, loop_index
@@ -84,13 +84,15 @@ def _program(values: Values, fusion: Fusion, memory: Memory) -> Program:
         groups.setdefault((unit.level, unit.extents), []).append(unit)
     for (level, _), units in groups.items():
         kernel = _kernel(units, memory, fusion)
+        checks: list[Kernel] = []
+        kernel.level = level
         if not fusion.careful and not any(map(_adds, kernel.stores)):
-            kernel = plain(kernel, memory.doubt)
+            kernel, checks = plain(kernel, memory.doubt)
         if kernel.stores:
             kernel.level = level
             flat_kernel = collapse(kernel)
             flat_kernel.level = level
-            steps.append(flat_kernel)
+            steps += [flat_kernel, *checks]
             if kernel.extents and not any(map(_adds, kernel.stores)):
                 whole[flat_kernel] = kernel
     steps.sort(key=lambda s: s.level)
@@ -154,8 +156,10 @@ def plan_all(program: Program) -> None:
 def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Loop:
     bodies = [lower(Values(graph), fusion.careful) for graph in _graphs(v)]
     counts = v.params.get("counts", (0, 0))
+    rows: dict[int, int] = {}
     if v.op == "scan":
         work_in_place(bodies[0], [(counts[0] + k, k) for k in range(counts[1])])
+        rows = in_rows(bodies[0], counts)
     elif v.op not in ("call", "cond"):
         work_in_place(bodies[1], [(counts[1] + k, k) for k in range(len(bodies[1].outputs))])
     if v.op == "while_back":
@@ -198,6 +202,7 @@ def _loop(v: Value, results: list[Buffer], fusion: Fusion, memory: Memory) -> Lo
         p.get("reverse", False),
         p.get("limit"),
         fusion.level[v],
+        rows=rows,
     )
 
 

@@ -23,7 +23,22 @@ def merged(steps: Sequence[Step]) -> list[Step]:
     found = list(steps)
     while (copy := _copy(found)) is not None:
         found = _placed(found, *copy)
-    return found
+    return _read(found)
+
+
+def _read(steps: list[Step]) -> list[Step]:
+    """The steps without stores to temporaries that nothing reads: a piece of a larger array that
+    was computed there as well.
+    """
+    read = {b for step in steps for b in step.reads()}
+    for step in steps:
+        if isinstance(step, Kernel):
+            step.stores = [
+                s
+                for s in step.stores
+                if s.buffer.kind != "temporary" or s.buffer in read or s.how != "="
+            ]
+    return [s for s in steps if not isinstance(s, Kernel) or s.stores]
 
 
 def _copy(steps: Sequence[Step]) -> tuple[Kernel, Store, int] | None:

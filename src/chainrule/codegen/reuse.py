@@ -1,7 +1,8 @@
 """In place: a carry that a loop's body only changes here and there is changed where it lies.
 
 `x[i] = v` is a copy of x, and a store. Where every reader of x comes before the store, the copy is
-left out, and all the arrays on the way from the carry to what becomes of it are one.
+left out, and all the arrays on the way from the carry to what becomes of it are one. And a carry
+that a loop's turns stack as they find it lies in the stack: a turn reads a row and writes the next.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chainrule.codegen.carry import is_small
 from chainrule.codegen.loops import (
     Buffer,
     Callback,
@@ -54,6 +56,29 @@ def work_in_place(program: Program, pairs: Sequence[tuple[int, int]]) -> None:
         found = edits(program, j, k)
         if found is not None:
             found.apply()
+
+
+def in_rows(body: Program, counts: Sequence[int]) -> dict[int, int]:
+    """The large parts of a scan's carry that each turn stacks as it found them, with the output
+    that does: the copies are left out, as such a part lies in the rows of the stack from the start.
+    """
+    m, n = counts
+    found: dict[int, int] = {}
+    read = {b for s in body.steps for b in s.reads()}
+    for j, out in enumerate(body.outputs[n:], n):
+        writers = [s for s in body.steps if out in s.writes()]
+        if out in read or len(writers) != 1 or not isinstance(writers[0], Kernel):
+            continue
+        stores = [s for s in writers[0].stores if s.buffer is out]
+        if len(stores) != 1 or not _is_copy(writers[0], stores[0]):
+            continue
+        source = stores[0].expr.value[0]
+        k = body.inputs.index(source) - m if source in body.inputs else -1
+        if 0 <= k < n and k not in (*body.inplace, *found) and not is_small(source):
+            found[k] = j
+            writers[0].stores.remove(stores[0])
+    body.steps = [s for s in body.steps if not isinstance(s, Kernel) or s.stores]
+    return found
 
 
 def edits(program: Program, j: int, k: int) -> Edits | None:

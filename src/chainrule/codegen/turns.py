@@ -174,6 +174,8 @@ class Turns:
             carry.copy()
             return
         constants = self._constants(m)
+        for k, j in step.rows.items():
+            carry.lies_in(k, self.results[j], step.length, step.reverse)
         carry.first(odd=step.length % 2 == 1)
         before, head, latch, end = self._label("before", "turn", "latch", "after")
         i, following = f"%{head}.i", f"%{head}.n"
@@ -192,6 +194,7 @@ class Turns:
             ends = f"[ {stop}, %{latch} ], [ {later}, %{poll.after} ]"
             e.put(f"{stop} = phi i64 [ {poll.turns}, %{before} ], {ends}")
         carry.phis(before, latch, poll)
+        carry.follow(i)
         at = e.do(f"sub i64 {step.length - 1}, {i}") if step.reverse else i
         slices = [
             self._slice(a, b.nbytes, at)

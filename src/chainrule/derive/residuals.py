@@ -3,8 +3,10 @@
 A turn and its derivative are one graph, in which some operations depend on cotangents and can be
 done only on the way back. What those read of the others must be there by then: it is stored, or
 computed again from what is stored. Which values to store is a minimum cut between the carry and
-what is read, where every value weighs its bytes (Ford and Fulkerson, 1956). Of several such cuts it
-is the one that leaves least to compute again.
+what is read, where every value weighs its bytes if it is stored (Ford and Fulkerson, 1956). Where
+the whole tape lies in a near cache a value weighs its work if it is computed again, so that an
+exponential is kept rather than taken twice. Of several such cuts it is the one that leaves least to
+compute again.
 
 Some parts of the carry need not be stored, as they can be *undone*: a turn that adds a constant to
 an integer, or writes a few elements of an array, whose old values are stored then.
@@ -12,14 +14,15 @@ an integer, or writes a few elements of an array, whose old values are stored th
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chainrule.derive.cut import ENDLESS, Flow
 from chainrule.derive.subgraphs import as_graph
 from chainrule.graph.graph import Graph, operands
 from chainrule.graph.node import Abstract, Node, Variable
+from chainrule.ops.effort import effort
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import again, given, replay
 from chainrule.ops.table import TABLE
@@ -28,16 +31,20 @@ from chainrule.ops.traced_index import Hole, at_index
 LARGEST: Final = 3000
 """In larger bodies the whole carry is stored: the cut would take longer than it saves."""
 
-ENDLESS: Final = 1 << 60
+NEAR: Final = 1 << 22
+"""Bytes of a tape that lies in a near cache. There eight bytes, stored and read again, take the
+time of about eight simple operations in vectors, so an operation weighs a byte."""
 
 
 class Turn:
     """A turn of a loop together with its derivative, and what the way back keeps of it."""
 
-    def __init__(self, joint: Graph, given: int, carry: int, more: int) -> None:
+    def __init__(self, joint: Graph, counts: tuple[int, int, int], turns: int | None) -> None:
         """`joint` takes so many inputs that are given on the way back too, the carry, as many more
-        that are given, and cotangents; its first outputs are the next carry.
+        that are given, and cotangents; its first outputs are the next carry. `turns` says how many
+        there are, or is None where the least memory is asked for.
         """
+        given, carry, more = counts
         self.joint, self.count = merged(joint), carry
         inputs: list[Node] = list(self.joint.inputs)
         self.carry = inputs[given : given + carry]
@@ -54,7 +61,11 @@ class Turn:
             None if after is None else _way_back(part, after, joint.cls)
             for part, after in zip(self.carry, self.after, strict=True)
         ]
+        self._near = turns is not None
         self._choose()
+        if turns is not None and turns * sum(map(_bytes, self.nodes)) > NEAR:
+            self._near = False
+            self._choose()
 
     def _node(self, out: Any) -> Node | None:
         node: Node | None = out._node
@@ -114,6 +125,7 @@ class Turn:
     def _choose(self) -> None:
         late = _after(self.joint, self.cotangents)
         read = self._read(late)
+        self.undone = []
         if len(self.joint.nodes) > LARGEST:
             needed = set(_closure(read))
             self.nodes = [n for n in self.carry if n in needed]
@@ -158,9 +170,11 @@ class Turn:
         return found
 
     def _weight(self, node: Node) -> int:
-        """Of almost equal values a part of the carry is stored, which is in memory anyway."""
+        """Of almost equal values a part of the carry is stored, which is in memory anyway, and may
+        lie in the tape from the start.
+        """
         size = _bytes(node)
-        return size - size // 16 if node in self.carry else size
+        return size - size // (2 if self._near else 16) if node in self.carry else size
 
     def _cut(self, read: dict[Node, None], late: set[Node], free: set[Node]) -> list[Node]:
         """The values of fewest bytes between the carry and what is read."""
@@ -169,7 +183,7 @@ class Turn:
         }
         early = [n for n in _closure(read) if n not in late]
         dependent: set[Node] = set(self.carry) - free
-        flow = _Flow()
+        flow = Flow()
         for node in dependent.intersection(early):
             flow.join("start", (node, 0), ENDLESS)
         for node in early:
@@ -178,6 +192,8 @@ class Turn:
                 continue
             dependent.add(node)
             flow.join((node, 0), (node, 1), weights.get(node, self._weight(node)))
+            if before and self._near:
+                flow.join("start", (node, 0), effort(node))
             for n in before:
                 flow.join((n, 1), (node, 0), ENDLESS)
             if node in read:
@@ -355,55 +371,3 @@ def _with_index(write: Node, name: str, values: list[Any], value_of: Any) -> Any
     index = write.params["params"]["index"]
     index = tuple(map(shifted, index)) if type(index) is tuple else shifted(index)
     return at_index([*values, *holes], row, {"index": index})
-
-
-# --- the cut --------------------------------------------------------------------------------------
-
-
-class _Flow:
-    """A network from "start" to "end", and its largest flow by shortest augmenting paths
-    (Edmonds and Karp, 1972).
-    """
-
-    def __init__(self) -> None:
-        self.rest: dict[Any, dict[Any, int]] = {}
-
-    def join(self, a: Any, b: Any, capacity: int) -> None:
-        """An edge."""
-        self.rest.setdefault(a, {})[b] = capacity
-        self.rest.setdefault(b, {}).setdefault(a, 0)
-
-    def near_the_end(self) -> set[Any]:
-        """With the largest flow, the points from which the end can still be reached."""
-        while self._more():
-            pass
-        found, stack = {"end"}, ["end"]
-        while stack:
-            b = stack.pop()
-            for a in self.rest.get(b, ()):
-                if a not in found and self.rest[a].get(b, 0) > 0:
-                    found.add(a)
-                    stack.append(a)
-        return found
-
-    def _more(self) -> bool:
-        """Send more along one path, if there is one."""
-        before: dict[Any, Any] = {"start": None}
-        queue = deque(["start"])
-        while queue and "end" not in before:
-            a = queue.popleft()
-            for b, rest in self.rest.get(a, {}).items():
-                if rest > 0 and b not in before:
-                    before[b] = a
-                    queue.append(b)
-        if "end" not in before:
-            return False
-        path = ["end"]
-        while before[path[-1]] is not None:
-            path.append(before[path[-1]])
-        pairs = list(zip(path[1:], path, strict=False))
-        least = min(self.rest[a][b] for a, b in pairs)
-        for a, b in pairs:
-            self.rest[a][b] -= least
-            self.rest[b][a] += least
-        return True

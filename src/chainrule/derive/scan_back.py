@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.derive.deferred import pulled
+from chainrule.derive.inward import inward
 from chainrule.derive.residuals import Turn
 from chainrule.derive.subgraphs import (
     as_graph,
@@ -44,12 +45,13 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     stacked = [k for k in range(n - m, len(outs)) if is_float(outs[k])]
     cts = cotangents_of(ct, results)
     memory, inner = shares(body)
+    alike = inward(body)
 
     def both(*values: Any) -> list[Any]:
         inputs, given = values[:total], values[total:]
         places = [*[k - m for k in carried], *stacked]
         found = pulled(
-            function_of(body),
+            function_of(alike),
             inputs,
             spread_to(len(outs), places, given),
             [*constants, *carried, *slices],
@@ -59,7 +61,8 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     of_turn = [*specs_of_values(operands[:n]), *[slice_spec(x) for x in operands[n:]]]
     of_cts = [*[outs[k - m] for k in carried], *[outs[k] for k in stacked]]
     with Limited(inner):
-        turn = Turn(as_graph(both, [*of_turn, *of_cts], cls), m, n - m, total - n)
+        joint = as_graph(both, [*of_turn, *of_cts], cls)
+    turn = Turn(joint, (m, n - m, total - n), length if memory is None else None)
     there = scan_row(
         operands,
         body=as_graph(turn.there, of_turn, cls),

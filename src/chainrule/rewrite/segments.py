@@ -24,6 +24,7 @@ import numpy as np
 from chainrule.graph.budget import too_little
 from chainrule.graph.graph import Effects, Graph
 from chainrule.graph.node import Abstract, Node, Parameter, Scope, Spec, Variable
+from chainrule.ops.effort import effort
 from chainrule.ops.recording import SELECT, wrapped
 from chainrule.ops.replay import replay
 from chainrule.ops.table import TABLE
@@ -34,7 +35,7 @@ LARGE: Final = 1 << 22
 WIDE: Final = 1 << 10
 """Bytes that a turn keeps where its time is that of moving numbers, not of waiting for them."""
 
-NEAR: Final = 1 << 18
+NEAR: Final = 1 << 20
 """Bytes of the tape of a segment that does."""
 
 CHEAP: Final = 12
@@ -158,27 +159,14 @@ def _plan(pair: Pair) -> int | None:
         return None
     if _work(pair.there.params["body"]) * 8 > CHEAP * kept:
         return None
-    return _dividing(length, min(max(NEAR // kept, 2), max(math.isqrt(length), 2)))
+    segment = _dividing(length, min(max(NEAR // kept, 2), max(math.isqrt(length), 2)))
+    return segment if segment < length else None
 
 
 def _work(body: Graph) -> float:
     """About how many simple operations a turn takes; without end where that is not known."""
-    total = 0
-    for node in body.nodes:
-        assert node.saved is not None
-        kind = node.op.kind
-        if node.op in SELECT or kind == "movement":
-            continue
-        if kind != "elementwise":
-            return math.inf
-        total += node.saved[0].size * (1 if node.op.name in _SIMPLE else 10)
-    return total
-
-
-_SIMPLE: Final = frozenset({
-    "add", "subtract", "multiply", "strong_multiply", "negative", "where", "abs", "maximum",
-    "minimum", "square", "less", "greater", "less_equal", "greater_equal", "equal", "astype",
-})  # fmt: skip
+    known = all(n.op in SELECT or n.op.kind in ("movement", "elementwise") for n in body.nodes)
+    return sum(map(effort, body.nodes)) if known else math.inf
 
 
 def turns_of_segment(length: int, carry: int, kept: int, budget: int) -> int | None:

@@ -21,8 +21,9 @@ from chainrule.ops.identities import simplified as identity
 from chainrule.ops.recording import SELECT, general, selected, wrapped
 from chainrule.ops.replay import replay
 from chainrule.rewrite.expand import expansion
+from chainrule.rewrite.quotients import divided_twice
 from chainrule.rewrite.same import unless_same
-from chainrule.rewrite.stencils import slices_added
+from chainrule.rewrite.stencils import slices_added, sum_of_boxes
 
 Operand = Any
 """A traced Variable, an array, or a number."""
@@ -552,6 +553,8 @@ REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
     "broadcast_to": (same_shape,),
     "permute_dims": (transposed_twice,),
     "matrix_transpose": (transposed_twice,),
+    "divide": (divided_twice,),
+    "sum": (sum_of_boxes,),
     "power": (small_power,),
     "strong_multiply": (doubled, bounded, negative_factor),
 }

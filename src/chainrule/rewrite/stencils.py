@@ -16,9 +16,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.graph.graph import operands as given
 from chainrule.graph.node import Node, Variable
+from chainrule.ops.axes import axes_of
 from chainrule.ops.recording import wrapped
 from chainrule.ops.table import TABLE
+
+FEW: Final = 9
+"""Sums over more boxes are left as they are."""
 
 BOXES: Final = 64
 """A sum that would fall into more boxes is left as it is."""
@@ -26,17 +31,19 @@ BOXES: Final = 64
 TERMS: Final = 32
 """Neither are terms of a sum of more of them looked at one by one."""
 
-SMALL: Final = 64
+SMALL: Final = 36
 """So is one of arrays of at most so many elements: those are written out anyway."""
 
 
 @dataclass(eq=False, repr=False)
 class Term:
-    """A part of a sum: an array of as many axes as the sum, lying at `start`."""
+    """A part of a sum: an array of as many axes as the sum, lying at `start`, times numbers."""
 
     array: Any
     start: tuple[int, ...]
     stop: tuple[int, ...]
+    factors: tuple[tuple[Any, Any], ...] = ()
+    """Rows of products and numbers, the last of which is outermost."""
 
     @property
     def size(self) -> int:
@@ -96,7 +103,11 @@ def _terms(x: Any, build: Any) -> list[Term] | None:
     if node in build.sums:
         found: list[Term] = build.sums[node]
         return found
-    if node is None or node.op is None or node.op.name != "put" or node.inputs[0] is None:
+    if node is None or node.op is None:
+        return None
+    if node.op.name in ("multiply", "strong_multiply"):
+        return _scaled(node, build)
+    if node.op.name != "put" or node.inputs[0] is None:
         return None
     index = node.params["index"]
     where = _ranges(index, x._value.shape)
@@ -112,6 +123,31 @@ def _terms(x: Any, build: Any) -> list[Term] | None:
             return None
         g = build.do(TABLE["reshape"], [g], shape=shape)
     return [Term(g, tuple(a for a, _ in where), tuple(b for _, b in where))]
+
+
+def _scaled(node: Node, build: Any) -> list[Term] | None:
+    """The terms of a sum times a number, each times the number: zeros stay zeros."""
+    assert node.saved is not None
+    result = node.saved[0]
+    pairs = [v if n is None else wrapped(build.cls, v, n) for n, v in given(node)]
+    for x, number in (pairs, pairs[::-1]):
+        if not _fits(x, result):
+            continue
+        if math.prod(getattr(number, "shape", ())) != 1 or not _keeps_zeros(node, number):
+            continue
+        terms = _terms(x, build)
+        if terms is None or len(terms) > TERMS:
+            return None
+        return [Term(t.array, t.start, t.stop, (*t.factors, (node.op, number))) for t in terms]
+    return None
+
+
+def _keeps_zeros(node: Node, number: Any) -> bool:
+    """Whether zero times a number is zero."""
+    assert node.op is not None
+    if isinstance(number, Variable):
+        return node.op.name == "strong_multiply"
+    return bool(np.all(np.isfinite(number)))
 
 
 def _by_axis(index: Any, ndim: int) -> list[int | None]:
@@ -165,18 +201,70 @@ def _boxes(terms: Sequence[Term], shape: Sequence[int]) -> list[Any]:
 
 def _sum(start: Any, stop: Any, terms: Sequence[Term], result: Any, build: Any) -> Any:
     """What a box holds."""
-    total = None
-    for t in terms:
-        if any(a < b for a, b in zip(start, t.start, strict=True)) or any(
-            a > b for a, b in zip(stop, t.stop, strict=True)
-        ):
-            continue
-        index = tuple([slice(a - o, b - o) for a, b, o in zip(start, stop, t.start, strict=True)])
-        part = t.array
-        if (start, stop) != (t.start, t.stop):
-            part = build.do(TABLE["getitem"], [part], index=index)
-        total = part if total is None else build.do(TABLE["add"], [total, part])
-    if total is None:
+    inside = [
+        t
+        for t in terms
+        if all(a >= b for a, b in zip(start, t.start, strict=True))
+        and all(a <= b for a, b in zip(stop, t.stop, strict=True))
+    ]
+    if not inside:
         shape = tuple(b - a for a, b in zip(start, stop, strict=True))
         return np.broadcast_to(result.dtype.type(0), shape)
+    return _total(start, stop, [(t, t.factors) for t in inside], build)
+
+
+def _total(start: Any, stop: Any, terms: Sequence[tuple[Term, Any]], build: Any) -> Any:
+    """A sum of terms times factors: those with the same outermost factor are added before."""
+    groups: dict[Any, list[tuple[Term, Any]]] = {}
+    for k, (t, factors) in enumerate(terms):
+        groups.setdefault(_key(factors[-1]) if factors else k, []).append((t, factors))
+    total = None
+    for some in groups.values():
+        t, factors = some[0]
+        if factors:
+            row, number = factors[-1]
+            inner = _total(start, stop, [(t, f[:-1]) for t, f in some], build)
+            part = build.do(row, [inner, number])
+        else:
+            part = t.array
+            if (start, stop) != (t.start, t.stop):
+                places = zip(start, stop, t.start, strict=True)
+                index = tuple([slice(a - o, b - o) for a, b, o in places])
+                part = build.do(TABLE["getitem"], [part], index=index)
+        total = part if total is None else build.do(TABLE["add"], [total, part])
     return total
+
+
+def _key(factor: tuple[Any, Any]) -> Any:
+    row, number = factor
+    same = id(number._node) if isinstance(number, Variable) else np.asarray(number).tobytes()
+    return row.name, same
+
+
+def sum_of_boxes(node: Node, operands: list[Any], build: Any) -> Any:
+    """The sum of a product with an array in boxes: that of the boxes' sums."""
+    (x,) = operands
+    product = x._node if isinstance(x, Variable) else None
+    p = node.params
+    if product is None or product.op is None or not product.op.name.endswith("multiply"):
+        return None
+    ndim = x._value.ndim
+    if len(axes_of(p.get("axis"), ndim)) < ndim or p.get("dtype") is not None:
+        return None
+    factors = [v if n is None else wrapped(build.cls, v, n) for n, v in given(product)]
+    for tiles, other in (factors, factors[::-1]):
+        made = tiles._node.op if isinstance(tiles, Variable) and tiles._node else None
+        if made is None or made.name != "tiles" or not _fits(other, tiles._value):
+            continue
+        boxes = list(given(tiles._node))
+        if max(v.size for _, v in boxes) * 2 < tiles._value.size or len(boxes) > FEW:
+            return None
+        total = None
+        for (n, v), start in zip(boxes, tiles._node.params["starts"], strict=True):
+            box = v if n is None else wrapped(build.cls, v, n)
+            index = tuple([slice(a, a + k) for a, k in zip(start, v.shape, strict=True)])
+            part = build.do(TABLE["getitem"], [other], index=index)
+            part = build.do(node.op, [build.do(product.op, [box, part])], **p)
+            total = part if total is None else build.do(TABLE["add"], [total, part])
+        return total
+    return None
