@@ -22,9 +22,8 @@ from chainrule.codegen.bounds import VIOLATION, verify
 from chainrule.codegen.direct import Direct, suits
 from chainrule.codegen.engine import host
 from chainrule.codegen.linkage import ADDRESSES, CONSTANT, Table
-from chainrule.codegen.loops import Buffer, Kernel, Program, work
+from chainrule.codegen.loops import Buffer, Program, work
 from chainrule.codegen.memory import ALIGNMENT
-from chainrule.codegen.reshape import chopped
 from chainrule.codegen.steps import (
     INTERRUPTED,
     LAYOUT,
@@ -48,10 +47,6 @@ PLAIN: Final = 0x101
 WRITEABLE: Final = 0x400
 """Flag of what may be written."""
 
-LONG: Final = 800
-"""A body without loops longer than this is cut."""
-
-
 LITTLE: Final = 20000
 """Operations that take less time than letting other threads run would be worth."""
 
@@ -66,26 +61,6 @@ def is_number(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     there are two objects only, which nobody may write; they are made as arrays.
     """
     return not shape and dtype.kind != "b"
-
-
-def chop(program: Program) -> None:
-    """Cut very long bodies without loops into several kernels."""
-    steps: list[Any] = []
-    for step in program.steps:
-        if isinstance(step, Kernel) and not step.extents and len(step.body()) > LONG:
-            parts = _by_dtype(step, program)
-            steps.extend(parts)
-        else:
-            steps.append(step)
-    program.steps = steps
-
-
-def _by_dtype(kernel: Kernel, program: Program) -> list[Kernel]:
-    codes = {e.code for e in kernel.body() if e.op not in ("const", "load")}
-    if codes != {"f8"}:  # the numbers passed on are of one dtype
-        return [kernel]
-    scratch = program.scratch(np.dtype(float), "f8", 1)
-    return chopped(kernel, scratch)
 
 
 @dataclass(eq=False, repr=False)

@@ -39,12 +39,11 @@ class KernelEmitter:
         e = self.e
         self._begin("entry")
         self._fill()
-        self._scalars(0)
         if self.depth:
+            self._scalars(0)
             self._loop(0)
         else:
-            for s in self.kernel.stores:
-                self._store_scalar(s)
+            self._straight()
         e.put("ret void")
         arguments = ", ".join(f"ptr noalias %{b!r}" for b in self.buffers)
         if self.kernel.grain:
@@ -52,6 +51,25 @@ class KernelEmitter:
         head = f"define internal void @{self.kernel.name}({arguments}) #0 {{"
         self.module.functions.append("\n".join([head, *e.lines, "}"]))
         return self.buffers
+
+    def _straight(self) -> None:
+        """Without loops: a number is stored when it is there, and leaves its register, unless what
+        it overwrites may be read.
+        """
+        read = set(self.kernel.reads())
+        early: dict[Expr, list[Store]] = {}
+        rest = []
+        for s in self.kernel.stores:
+            if s.buffer in read or not isinstance(s.position, int):
+                rest.append(s)
+            else:
+                early.setdefault(s.expr, []).append(s)
+        for x in self.body:
+            self.scalars[x] = self._scalar(x)
+            for s in early.get(x, ()):
+                self._store_scalar(s)
+        for s in rest:
+            self._store_scalar(s)
 
     # --- in a nest: the first loop is around this kernel and others -----------------------------
 

@@ -73,10 +73,14 @@ class Kernel:
     name: str = ""
     grain: int = 0
     """If threads may share the first loop: turns of it in one piece (`codegen.split`)."""
+    _known: tuple[list[Expr], list[Expr]] = field(default=([], []), init=False)
 
     def body(self) -> list[Expr]:
         """The expressions that the stores need, operands first."""
-        return needed([s.expr for s in self.stores], [s.position for s in self.stores])
+        roots = [s.expr for s in self.stores]
+        if roots != self._known[0]:
+            self._known = roots, needed(roots, [s.position for s in self.stores])
+        return self._known[1]
 
     def reads(self) -> list[Buffer]:
         """Buffers that are read."""

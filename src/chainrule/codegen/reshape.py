@@ -59,56 +59,6 @@ def collapse(kernel: Kernel) -> Kernel:
     return kernel
 
 
-PIECE = 400
-"""A body without loops is cut into functions of about so many operations: compilers take more
-than linear time for very long ones."""
-
-
-def chopped(kernel: Kernel, scratch: Buffer) -> list[Kernel]:
-    """A kernel without loops as several, that pass numbers on through a scratch buffer."""
-    body = [e for e in kernel.body() if e.op not in ("const", "load")]
-    part = {e: k // PIECE for k, e in enumerate(body)}
-    last = dict(part)  # the last part that needs each expression
-    for e in body:
-        for a in e.args:
-            if a in last:
-                last[a] = max(last[a], part[e])
-    passed = [e for e in body if last[e] > part[e]]
-    slots = {e: k for k, e in enumerate(passed)}
-    scratch.size = max(len(slots), 1)
-    count = 1 + max(part.values(), default=0)
-    stores: list[list[Store]] = [[] for _ in range(count)]
-    copies: list[dict[Expr, Expr]] = [{} for _ in range(count)]
-
-    def inside(e: Expr, k: int) -> Expr:
-        """An expression as part k has it: copied there, or read from the scratch buffer."""
-        found = copies[k].get(e)
-        if found is None:
-            found = copies[k][e] = Expr()
-            found.order, found.mask, found.code = e.order, 0, e.code
-            if e in part and part[e] < k:
-                place = (scratch, slots[e])
-                found.op, found.args, found.value = "load", (), place
-            else:
-                found.op, found.value = e.op, e.value
-                found.args = tuple([inside(a, k) for a in e.args])
-        return found
-
-    for e in body:
-        k = part[e]
-        new = inside(e, k)
-        if e in slots:
-            stores[k].append(Store(scratch, slots[e], new))
-    for s in kernel.stores:
-        k = part.get(s.expr, count - 1)
-        stores[k].append(Store(s.buffer, s.position, inside(s.expr, k), s.how, s.start))
-    return [
-        Kernel((), some, kernel.level, f"{kernel.name}_{k}")
-        for k, some in enumerate(stores)
-        if some
-    ]
-
-
 def _positions(kernel: Kernel) -> list[Coordinate]:
     found = [s.position for s in kernel.stores]
     for e in kernel.body():

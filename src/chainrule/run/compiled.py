@@ -56,6 +56,7 @@ from chainrule.codegen.steps import (
     RAISED,
     TOO_LONG,
 )
+from chainrule.codegen.straight import chop
 from chainrule.codegen.values import Values
 from chainrule.errors import (
     PACKAGE,
@@ -259,7 +260,7 @@ class Compiled:
 
         program = donated(lowered, options.donated, options.careful)
         settle(program)
-        assemble.chop(program)
+        chop(program)
         split(program)
         plan_all(program)
         for k, call in enumerate(program.callbacks):

@@ -176,9 +176,9 @@ KINDS: Final[dict[str, tuple[str, Any, str]]] = {
 
 def _programs(graph: Graph, what: str) -> tuple[Any, Any]:
     """The program with plain products, and the careful one."""
-    from chainrule.codegen.assemble import chop
     from chainrule.codegen.lower import lower, plan_all
     from chainrule.codegen.routines import libraries
+    from chainrule.codegen.straight import chop
     from chainrule.codegen.values import Values
     from chainrule.rewrite.optimize import optimized
 
