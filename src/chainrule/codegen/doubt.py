@@ -48,10 +48,18 @@ def plain(kernel: Kernel, doubt: Buffer) -> Kernel:
             new.op = "multiply"
         changed[e] = new
     stores = [Store(s.buffer, s.position, changed[s.expr], s.how, s.start) for s in kernel.stores]
-    seen = list(dict.fromkeys(changed[s.expr] for s in kernel.stores if s.expr in tainted))
+    stored = [changed[s.expr] for s in kernel.stores if s.expr in tainted]
+    seen = list(dict.fromkeys(map(_without_sign, stored)))
     if seen:
         stores.append(Store(doubt, 0, _any_nan(seen, body[-1].order + 1), "logical_or"))
     return Kernel(kernel.extents, stores, kernel.level, kernel.name)
+
+
+def _without_sign(e: Expr) -> Expr:
+    """What is NaN where an expression is."""
+    while e.op in ("negative", "abs", "positive") and e.args[0].code == e.code:
+        e = e.args[0]
+    return e
 
 
 def _decisive(kernel: Kernel, body: list[Expr]) -> set[Expr]:

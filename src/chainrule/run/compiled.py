@@ -293,6 +293,7 @@ class Compiled:
     @property
     def loops(self) -> Program:
         """The program as loops over scalar expressions; printing it shows it."""
+        _ = self._assembled  # where kernels get their names
         return self.program
 
     @property
@@ -311,7 +312,7 @@ class Compiled:
         """
         from chainrule.run.report import report  # only needed by who reads it
 
-        lines = [report(self.program)]
+        lines = [report(self.loops)]
         if self.comparison is not None:
             lines.append(self.comparison())
         return "\n".join(lines)
