@@ -31,20 +31,24 @@ def answer(message: dict[str, Any]) -> dict[str, Any]:
             return {"success": True}
         case "evaluate":
             function = getattr(define(message["module"]), message["function"])
-            return {"success": True, **function.evaluate(message["input"])}
+            # what is popped can be dropped: lists of numbers are many times as large as arrays
+            return {"success": True, **function.evaluate(message.pop("input"))}
         case _:
             return {}
 
 
 def serve(messages: TextIO, answers: TextIO) -> None:
     """Answer every line; what goes wrong is an answer too."""
-    for line in messages:
+    while line := messages.readline():
         message = json.loads(line)
+        del line
         try:
             reply = answer(message)
         except Exception:
             reply = {"success": False, "error": traceback.format_exc()}
-        print(json.dumps({"id": message["id"], **reply}), file=answers, flush=True)
+        json.dump({"id": message["id"], **reply}, answers)  # bit by bit, never the whole text
+        print(file=answers, flush=True)
+        del reply
 
 
 if __name__ == "__main__":

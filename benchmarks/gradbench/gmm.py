@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import multigammaln
 
 import chainrule as cr
 
@@ -25,6 +24,11 @@ def factors(diagonal: Any, below: Any) -> Any:
     return triangular
 
 
+def log_multigamma(a: float, d: int) -> float:
+    """The logarithm of the gamma function of d dimensions."""
+    return d * (d - 1) / 4 * math.log(math.pi) + sum(math.lgamma(a - j / 2) for j in range(d))
+
+
 def posterior(alpha: Any, mu: Any, q: Any, l: Any, x: Any, gamma: float, m: int) -> Any:  # noqa: E741
     """The log posterior of points x under components with log weights alpha and means mu."""
     (n, d), k = x.shape, len(alpha)
@@ -38,7 +42,7 @@ def posterior(alpha: Any, mu: Any, q: Any, l: Any, x: Any, gamma: float, m: int)
 
     freedom = d + m + 1
     constant = freedom * d * (math.log(gamma) - 0.5 * math.log(2))
-    constant -= multigammaln(0.5 * freedom, d)
+    constant -= log_multigamma(0.5 * freedom, d)
     squares = np.sum(diagonal**2) + np.sum(l**2)
     prior = 0.5 * gamma**2 * squares - m * np.sum(log_determinant)
     return likelihood - n * d * 0.5 * math.log(2 * math.pi) - prior + k * constant

@@ -58,7 +58,9 @@ def plain(kernel: Kernel, doubt: Buffer) -> tuple[Kernel, list[Kernel]]:
     doubtful = [s for s in kernel.stores if s.expr in tainted]
     many = math.prod(kernel.extents) >= MANY
     totals = {s.buffer for s in doubtful if many and _is_total(s)}
-    seen = list(dict.fromkeys(changed[s.expr] for s in doubtful if s.buffer not in totals))
+    seen = list(
+        dict.fromkeys(_without_sign(changed[s.expr]) for s in doubtful if s.buffer not in totals)
+    )
     if seen:
         stores.append(Store(doubt, 0, _any_nan(seen, body[-1].order + 1), "logical_or"))
     new_kernel = Kernel(kernel.extents, stores, kernel.level, kernel.name)
@@ -68,6 +70,13 @@ def plain(kernel: Kernel, doubt: Buffer) -> tuple[Kernel, list[Kernel]]:
 def _is_total(store: Store) -> bool:
     """Whether a store adds to one number at every turn of the kernel's loops."""
     return store.how == "add" and store.start is not None and store.buffer.size == 1
+
+
+def _without_sign(e: Expr) -> Expr:
+    """What is NaN where an expression is."""
+    while e.op in ("negative", "abs", "positive") and e.args[0].code == e.code:
+        e = e.args[0]
+    return e
 
 
 def _decisive(kernel: Kernel, body: list[Expr]) -> set[Expr]:

@@ -191,13 +191,67 @@ class Lanes:
             value = e.do(f"extractelement <{n} x {t}> {x}, i32 {lane}")
             self.k.accumulate(store, p, value)
 
+    # --- rows: neighbors in memory that different loads read -----------------------------------
+
+    def _neighbors(self, loads: Sequence[Expr]) -> dict[Expr, list[Expr]]:
+        """The loads that are done together: as many as a power of two, a row for each lane."""
+        rows: dict[Any, dict[int, Expr]] = {}
+        for x in loads:
+            key = self._row_key(*x.value)
+            if key is not None:
+                rows.setdefault(key, {})[x.value[1].const] = x
+        return {x: some for row in rows.values() for some in self._runs(row) for x in some}
+
+    def _runs(self, row: dict[int, Any]) -> list[list[Any]]:
+        """What is at consecutive places, by the largest powers of two up to the lanes."""
+        found, places = [], sorted(row)
+        while places:
+            count = self.s.lanes
+            while count > 1 and not (
+                len(places) >= count and places[count - 1] == places[0] + count - 1
+            ):
+                count //= 2
+            some, places = [row[p] for p in places[:count]], places[count:]
+            found.append(some)
+        return found
+
+    def _load_row(self, loads: Sequence[Expr]) -> None:
+        """Load neighbors lane by lane, and exchange blocks."""
+        e, n, g = self.e, self.s.lanes, len(loads)
+        buffer, first = loads[0].value
+        t, size = memory_type(buffer.code), width(buffer.code)
+        own = self._apart(first)[0]
+        e.lanes = 1
+        base = self._scalar_pointer(buffer, first)
+        rows = []
+        for lane in range(n):
+            p = e.do(f"getelementptr {t}, ptr {base}, i64 {lane * own}")
+            rows.append(e.do(f"load <{g} x {t}>, ptr {p}, align {size}"))
+        e.lanes = n
+        vectors = exchanged(e, [self._joined(rows[i::g], g, t) for i in range(g)], t)
+        self.names.update(zip(loads, vectors, strict=True))
+
+    def _joined(self, parts: list[str], size: int, t: str) -> str:
+        """Vectors of a size one after the other."""
+        while len(parts) > 1:
+            mask = ", ".join(f"i32 {k}" for k in range(2 * size))
+            parts = [
+                self.e.do(
+                    f"shufflevector <{size} x {t}> {a}, <{size} x {t}> {b}, <{2 * size} x i32> "
+                    f"<{mask}>"
+                )
+                for a, b in zip(parts[::2], parts[1::2], strict=True)
+            ]
+            size *= 2
+        return parts[0]
+
     # --- rows: neighbors in memory that different stores write ---------------------------------
 
     def _store_all(self, stores: Sequence[Store]) -> None:
         """All stores; those to neighboring places go together, a row for each lane."""
         rows: dict[Any, dict[int, Store]] = {}
         for store in stores:
-            key = self._row_key(store)
+            key = self._row_key(store.buffer, store.position) if store.how == "=" else None
             if key is None or store.position.const in rows.get(key, ()):
                 self.e.lanes = self.s.lanes
                 self._store(store)
@@ -206,27 +260,19 @@ class Lanes:
         for row in rows.values():
             self._store_row(row)
 
-    def _row_key(self, store: Store) -> Any:
-        """What stores have in common that write rows of elements in steps of the last loop."""
-        c = store.position
-        if self.s.lanes < 4 or store.how != "=" or not isinstance(c, Affine):
+    def _row_key(self, buffer: Buffer, c: Coordinate) -> Any:
+        """What accesses have in common to rows of elements in steps of the last loop."""
+        if self.s.lanes < 4 or not isinstance(c, Affine):
             return None
         own, gathers, _ = self._apart(c)
-        if own < 2 or gathers or store.buffer.code == "b1":
+        if own < 2 or gathers or buffer.code == "b1":
             return None
-        return store.buffer, c.terms
+        return buffer, c.terms
 
     def _store_row(self, row: dict[int, Store]) -> None:
-        places = sorted(row)
-        while places:
-            count = self.s.lanes
-            while count > 1 and not (
-                len(places) >= count and places[count - 1] == places[0] + count - 1
-            ):
-                count //= 2
-            some, places = [row[p] for p in places[:count]], places[count:]
+        for some in self._runs(row):
             self.e.lanes = self.s.lanes
-            if count == 1:
+            if len(some) == 1:
                 self._store(some[0])
             else:
                 self._transpose(some)

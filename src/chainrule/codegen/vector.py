@@ -28,6 +28,7 @@ class Vector(Lanes):
             s for s in stores if s.how != "=" and not mask_of(s.position) & kernel.last
         ]
         self.stores = [s for s in stores if s not in self.accumulators]
+        self.together = self._neighbors([x for x in self.inner if x.op == "load"])
 
     def write(self) -> None:
         """The loop, and the ends of the reductions after it."""
@@ -102,7 +103,11 @@ class Vector(Lanes):
             self.pointers: dict[Any, str] = {}
             for x in self.inner:
                 e.lanes = s.lanes
-                self.names[x] = self._vector(x)
+                if len(self.together.get(x, ())) > 1:
+                    if x not in self.names:
+                        self._load_row(self.together[x])
+                else:
+                    self.names[x] = self._vector(x)
             self._store_all(self.stores)
             new = self._is_new(fresh) if s.overlaps and begins is not None else None
             for store, out, begin in zip(

@@ -26,7 +26,7 @@ _order = attrgetter("order")
 class Graph:
     """Inputs, operations in the order of recording, and outputs (Tensors, traced or given)."""
 
-    __slots__ = ("cls", "effects", "inputs", "nodes", "outputs")
+    __slots__ = ("cls", "effects", "inputs", "nodes", "outputs", "simple")
 
     def __init__(
         self,
@@ -39,6 +39,8 @@ class Graph:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self.cls = cls
+        self.simple = False
+        """Whether it is known that nothing in it becomes simpler (`rewrite.simplify`)."""
         self.nodes = tuple(self._collected())
 
     def _collected(self) -> list[Node]:

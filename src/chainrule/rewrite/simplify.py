@@ -36,13 +36,19 @@ SMALL: Final = 64
 
 
 def simplified(graph: Graph) -> Graph:
-    """The same function in fewer operations."""
+    """The same function in fewer operations: the same graph where there is nothing to do, which is
+    found out once, as bodies of loops are come by again at each level around them.
+    """
+    if graph.simple:
+        return graph
     build = Builder(graph.cls)
     arguments = [wrapped(graph.cls, fresh(n.spec), n) for n in graph.inputs]
     with Effects() as effects:
         outputs = replay(graph, arguments, build.node)
     outputs = [o if isinstance(o, Variable) else wrapped(graph.cls, o, None) for o in outputs]
-    return unless_same(graph, Graph(graph.inputs, outputs, graph.cls, effects))
+    found = unless_same(graph, Graph(graph.inputs, outputs, graph.cls, effects))
+    found.simple = found is graph
+    return found
 
 
 class Builder:

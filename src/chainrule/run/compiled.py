@@ -75,6 +75,7 @@ from chainrule.rewrite.examples import by_examples
 from chainrule.rewrite.hopeful import hopeful
 from chainrule.rewrite.optimize import optimized
 from chainrule.rewrite.simplify import Builder, simplified
+from chainrule.run.heap import returned
 from chainrule.run.ready import MISSED
 from chainrule.run.reference import Reference
 
@@ -158,7 +159,9 @@ class Compiled:
         """Whether the machine code was there already."""
         self.comparison: Callable[[], str] | None = None
         """What a report says of its costs, if it is a derivative."""
-        self.image = self._load_or_build()
+        with returned():
+            self.image = self._load_or_build()
+            self._forget()
         self.machine = Machine(self.image.code)
         self.machine.fill(ADDRESSES, [self._address(name) for name in self.image.outside])
         self._entry, self._method = builtin(self.machine.address("entry"))
@@ -189,6 +192,13 @@ class Compiled:
         image = self._build()
         store.put(key, image.pack())
         return image
+
+    def _forget(self) -> None:
+        """Drop the stages of compiling, which are made again where they are asked for. Operations
+        that NumPy does are part of the program.
+        """
+        for stage in () if self.image.callbacks else ("graph", "program", "_assembled"):
+            self.__dict__.pop(stage, None)
 
     def _key(self) -> str | None:
         """What the code is kept under, or None where it cannot be told from other code."""
@@ -243,7 +253,7 @@ class Compiled:
             return blas.special(function, int(arity)) or 0
         return pool.address() if name == PARALLEL else blas.address(rest)
 
-    # --- the stages, made again where they are asked for and the code was loaded -----------------
+    # --- the stages, made again where they are asked for -----------------------------------------
 
     @functools.cached_property
     def graph(self) -> Graph:
@@ -285,6 +295,7 @@ class Compiled:
     @property
     def loops(self) -> Program:
         """The program as loops over scalar expressions; printing it shows it."""
+        _ = self._assembled  # where kernels get their names
         return self.program
 
     @property
@@ -303,7 +314,7 @@ class Compiled:
         """
         from chainrule.run.report import report  # only needed by who reads it
 
-        lines = [report(self.program)]
+        lines = [report(self.loops)]
         if self.comparison is not None:
             lines.append(self.comparison())
         return "\n".join(lines)

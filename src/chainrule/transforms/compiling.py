@@ -107,7 +107,7 @@ def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
             run = runnable(Graph(inputs, graph.outputs, graph.cls), options)
         except ChainruleError:
             return None
-    if run.program.callbacks:
+    if run.image.callbacks:
         return None
     steps = dict(zip(tape.nodes, plan.steps, strict=True))
     for i in used:
