@@ -69,6 +69,7 @@ from chainrule.errors import (
 from chainrule.graph.graph import Graph
 from chainrule.graph.writes import note_write
 from chainrule.ops.effects import Resumed, begin
+from chainrule.rewrite.examples import by_examples
 from chainrule.rewrite.hopeful import hopeful
 from chainrule.rewrite.optimize import optimized
 from chainrule.rewrite.simplify import Builder, simplified
@@ -254,8 +255,8 @@ class Compiled:
 
         def lowered(careful: bool) -> Program:
             hoped = self.graph if careful else hopeful(self.graph, Builder)
-            values = Values(hoped if hoped is self.graph else simplified(hoped))
-            return lower(values, careful)
+            hoped = hoped if hoped is self.graph else simplified(hoped)
+            return lower(Values(by_examples(hoped, Builder)), careful)
 
         program = donated(lowered, options.donated, options.careful)
         settle(program)
