@@ -59,11 +59,13 @@ def by_examples(graph: Graph, make: Callable[[Any], Any]) -> Graph:
 
 def _counts(graph: Graph) -> list[int]:
     """Extents of products that could be numbers of examples, the largest first."""
-    found: set[int] = set()
+    found: dict[int, int] = {}
     for node in graph.nodes:
         if node.op is not SELECT[0] and is_product(node):
-            found.update(n for _, v in operands(node) for n in shape_of(v) if n >= LEAST)
-    return sorted(found, reverse=True)
+            for v in node.saved:  # type: ignore[union-attr]
+                for n in set(shape_of(v)):
+                    found[n] = found.get(n, 0) + _bytes(v)
+    return sorted((n for n in found if n >= LEAST and found[n] >= WORTH), reverse=True)
 
 
 def _bytes(value: Any) -> int:
