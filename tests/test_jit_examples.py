@@ -24,7 +24,7 @@ Case = tuple[Callable[..., Any], list[Any]]
 def small_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the caches were small, so that a few hundred examples are many."""
     monkeypatch.setattr(examples, "NEAR", 1 << 16)
-    monkeypatch.setattr(examples, "WORTH", 1 << 16)
+    monkeypatch.setattr(examples, "WORTH", 1 << 15)
 
 
 def tiled(function: Callable[..., Any], *args: Any, **options: Any) -> bool:
@@ -139,8 +139,9 @@ def test_results_with_a_row_for_each_example(n: int) -> None:
     x, w = RNG.standard_normal((n, 20)), RNG.standard_normal((3, 20, 25))
 
     def predictions(x: Any, w: Any) -> Any:
-        y = np.tanh(x @ w)
-        return y, np.swapaxes(y, 0, 1) * 2, y @ np.swapaxes(w, 1, 2), np.sum(y, axis=(1, 2))
+        y = np.tanh(np.tanh(x @ w) @ np.swapaxes(w, 1, 2))
+        z = np.sin(y @ w)
+        return z @ w[0].T, np.swapaxes(z, 0, 1)[:, :2] * 2, np.sum(z, axis=(1, 2)), np.cos(x)
 
     assert tiled(predictions, x, w)
 
@@ -151,7 +152,8 @@ def test_what_precedes_products_may_be_wanted_whole() -> None:
 
     def f(x: Any, w: Any) -> Any:
         y = np.exp(x)
-        return np.sum(np.sin(y @ w) ** 2) * y + np.roll(y, 1, axis=0), y @ w
+        z = np.sin(y @ w) @ w.T
+        return np.sum(np.cos(z) @ w) * y + np.roll(y, 1, axis=0), z
 
     assert tiled(f, x, w)
 
@@ -205,8 +207,17 @@ def test_small_arrays_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     loss, args = layers(1000)
     assert not tiled(cr.grad(loss), *args)
     monkeypatch.setattr(examples, "BESIDE", 1 << 10)
-    monkeypatch.setattr(examples, "WORTH", 1 << 16)
+    monkeypatch.setattr(examples, "WORTH", 1 << 15)
     assert not tiled(cr.grad(loss), *args)
+    monkeypatch.setattr(examples, "BESIDE", 1 << 20)
+    assert tiled(cr.grad(loss), *args)
+
+
+def test_a_product_alone_stays_whole() -> None:
+    """Nothing is between products: its rows, its columns, and what is summed are as they were."""
+    a, b = RNG.standard_normal((5, 300, 10)), RNG.standard_normal((5, 400, 10))
+    assert not tiled(lambda a, b: np.tanh(a @ np.swapaxes(b, 1, 2)), a, b)
+    assert not tiled(lambda a, b: np.swapaxes(a, 1, 2) @ np.sin(a), a, b)
 
 
 @pytest.mark.parametrize("count", [256, 1000, 1009, 4096])

@@ -38,6 +38,9 @@ SMALL: Final = 1 << 14
 MANY: Final = 4
 """From so many panels on, a is copied as well."""
 
+LINE: Final = 64
+"""Bytes of a line of the cache, at which copies begin: no vector of b lies in two."""
+
 NO_ROOM: Final = 2
 """What a product gives where there was no memory for its copies; 1 if a result is NaN, else 0."""
 
@@ -127,7 +130,7 @@ class Gemm(Panels):
         copies = e.do(f"icmp uge i64 %n, {MANY * n * self.vectors}")
         room_b = e.do(f"select i1 {direct}, i64 0, i64 {self._room(e, '%n', BREADTH, n)}")
         room_a = e.do(f"select i1 {copies}, i64 {self._room(e, '%m', HEIGHT, self.rows)}, i64 0")
-        room = e.do(f"add i64 {e.do(f'add i64 {room_a}, {room_b}')}, 1")
+        room = e.do(f"add i64 {e.do(f'add i64 {room_a}, {room_b}')}, {LINE}")
         e.module.declare("malloc", "ptr", "i64")
         e.module.declare("free", "void", "ptr")
         memory = e.do(f"call ptr @malloc(i64 {room})")
@@ -136,7 +139,10 @@ class Gemm(Panels):
         e.enter(none)
         e.put(f"ret i32 {NO_ROOM}")
         e.enter(work)
-        for_a = e.do(f"getelementptr i8, ptr {memory}, i64 {room_b}")
+        start = e.do(f"ptrtoint ptr {memory} to i64")
+        apart = e.do(f"and i64 {e.do(f'sub i64 0, {start}')}, {LINE - 1}")
+        for_b = e.do(f"getelementptr i8, ptr {memory}, i64 {apart}")
+        for_a = e.do(f"getelementptr i8, ptr {for_b}, i64 {room_b}")
 
         def columns(p: str, j: str) -> None:
             depth = e.smaller(e.do(f"sub nsw i64 %k, {p}"), str(self.depth))
@@ -148,10 +154,10 @@ class Gemm(Panels):
                 direct,
                 lambda: e.put(
                     f"call void @copy_b(i64 {depth}, i64 {breadth}, ptr {b}, i64 %brs, i64 %bcs, "
-                    f"ptr {memory})"
+                    f"ptr {for_b})"
                 ),
             )
-            b = e.do(f"select i1 {direct}, ptr {b}, ptr {memory}")
+            b = e.do(f"select i1 {direct}, ptr {b}, ptr {for_b}")
 
             def rows(i: str) -> None:
                 height = e.smaller(e.do(f"sub nsw i64 %m, {i}"), str(HEIGHT))

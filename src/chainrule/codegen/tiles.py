@@ -8,8 +8,11 @@ from chainrule.codegen import engine
 from chainrule.codegen.blocks import Blocks
 from chainrule.codegen.text import Module, scalar_type, width
 
-DEPTH: Final = 1024
-"""Bytes of a row of a in a block ..."""
+DEPTH: Final = 768
+"""Bytes of a row of a in a block: a panel of b is to leave room in the nearest cache."""
+
+LONG: Final = 64
+"""Steps that take long enough for the tile's place to be fetched meanwhile."""
 
 RETURNS: Final = "zeroext i1"
 """A function says whether there is a NaN among the results."""
@@ -40,6 +43,8 @@ class Tiles:
         for r in range(self.rows):  # beyond the last row, the last row again
             row = e.smaller(str(r), "%last") if r else "0"
             rows.append(e.at(self.t, "%a", e.do(f"mul nsw i64 {row}, %ars")))
+        long = e.do(f"icmp uge i64 %depth, {LONG}")
+        e.when(long, lambda: self._fetch(e, vectors))
         before = e.block
         head = e.begin("step")
         at = len(e.lines)
@@ -77,6 +82,15 @@ class Tiles:
             f"internal {RETURNS} @tile{vectors}(i64 %depth, ptr %a, i64 %ars, i64 %acs, ptr %b, "
             "i64 %brs, ptr noalias %c, i64 %ldc, i64 %last, i64 %columns, i1 %add)"
         )
+
+    def _fetch(self, e: Blocks, vectors: int) -> None:
+        """Have the tile's place in c come near, to be written."""
+        self.module.declare("llvm.prefetch.p0", "void", "ptr, i32, i32, i32")
+        for r in range(self.rows):
+            c = e.at(self.t, "%c", e.do(f"mul nsw i64 {r}, %ldc"))
+            for j in range(vectors):
+                place = e.at(self.v, c, str(j))
+                e.put(f"call void @llvm.prefetch.p0(ptr {place}, i32 1, i32 3, i32 1)")
 
     def _spread(self, e: Blocks, x: str) -> str:
         one = e.do(f"insertelement {self.v} poison, {self.t} {x}, i32 0")

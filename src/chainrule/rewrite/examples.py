@@ -36,7 +36,7 @@ BESIDE: Final = 1 << 20
 """... and at most this of factors and of sums, which every tile goes through."""
 
 WORTH: Final = 4 * NEAR
-"""Bytes of arrays with a row for each example, below which they are left where they are."""
+"""Bytes of arrays between products, below which they are left where they are."""
 
 FEWEST: Final = 16
 """Examples of a tile, at least: products with fewer rows are slow."""
@@ -59,11 +59,13 @@ def by_examples(graph: Graph, make: Callable[[Any], Any]) -> Graph:
 
 def _counts(graph: Graph) -> list[int]:
     """Extents of products that could be numbers of examples, the largest first."""
-    found: set[int] = set()
+    found: dict[int, int] = {}
     for node in graph.nodes:
         if node.op is not SELECT[0] and is_product(node):
-            found.update(n for _, v in operands(node) for n in shape_of(v) if n >= LEAST)
-    return sorted(found, reverse=True)
+            for v in node.saved:  # type: ignore[union-attr]
+                for n in set(shape_of(v)):
+                    found[n] = found.get(n, 0) + _bytes(v)
+    return sorted((n for n in found if n >= LEAST and found[n] >= WORTH), reverse=True)
 
 
 def _bytes(value: Any) -> int:
@@ -147,11 +149,23 @@ class Region:
                     stored[base] = _bytes(base.saved[0])  # type: ignore[index]
             where = beside if self.kinds[node] == PARTIAL else stored
             where[node] = _bytes(node.saved[0])  # type: ignore[index]
-        total = sum(stored.values())
-        if total < WORTH or sum(beside.values()) > BESIDE:
+        saved = sum(size for n, size in stored.items() if n not in self.ends)
+        if saved - 2 * self._moved() < WORTH or sum(beside.values()) > BESIDE:
             return 0
-        most = NEAR * self.count // total
+        most = NEAR * self.count // sum(stored.values())
         return tile_of(self.count, most) if most >= FEWEST else 0
+
+    def _moved(self) -> int:
+        """Bytes of arrays that do not lie example by example."""
+        found: dict[Any, int] = {}
+        for node in self.nodes:
+            for (n, v), axis in zip(operands(node), self.axes[node], strict=True):
+                if n not in self.nodes and axis not in (0, SAME):
+                    found[id(v) if n is None else n] = _bytes(v)
+        for node in self.ends:
+            if self.kinds[node] not in (0, PARTIAL):
+                found[node] = _bytes(node.saved[0])  # type: ignore[index]
+        return sum(found.values())
 
     def _computed(self, node: Node | None) -> Node | None:
         """The node of the region that an operand shows."""
