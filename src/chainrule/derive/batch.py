@@ -28,33 +28,42 @@ STRONG: Final = TABLE["strong_multiply"], TABLE["strong_contraction"]
 
 def batch(graph: Graph, arguments: Sequence[Any], moved: Sequence[bool], size: int) -> Outputs:
     """Outputs for arguments, those marked in `moved` having the batch as their first axis, and
-    which of the outputs have it. An argument may be `Entries`, where operands are plain.
+    which of the outputs have it. An argument may be `Entries`.
+    """
+    results, carried = batch_of_entries(graph, arguments, moved, size)
+    return list(map(whole, results)), carried
+
+
+def batch_of_entries(
+    graph: Graph, arguments: Sequence[Any], moved: Sequence[bool], size: int
+) -> Outputs:
+    """The same, where an output may be `Entries`.
 
     The strong products of a derivative are plain ones at first, as in `derive.reverse`: only if
     zero meets infinity there, or a NaN comes out, the graph is run with strong ones.
     """
     if not any(node.op in STRONG for node in graph.nodes):
-        results, carried = _walk(graph, arguments, moved, size, strong=True)
-        return list(map(whole, results)), carried
+        return _walk(graph, arguments, moved, size, strong=True)
     if not any(map(is_traced, arguments)):
         token = enter(INVALID_RAISES)
         try:
             results, carried = _walk(graph, arguments, moved, size, strong=False)
             if not any(map(_unknown_or_nan, results)):
-                return list(map(whole, results)), carried
+                return results, carried
         except FloatingPointError:
             pass
         finally:
             leave(token)
     with quiet():
-        results, carried = _walk(graph, arguments, moved, size, strong=True)
-    return list(map(whole, results)), carried
+        return _walk(graph, arguments, moved, size, strong=True)
 
 
 def _unknown_or_nan(x: Any) -> bool:
+    if type(x) is Entries:
+        x = x.values
     if is_traced(x):
         return True
-    value = x._value if isinstance(x, Variable) else x.values if type(x) is Entries else x
+    value = x._value if isinstance(x, Variable) else x
     if value.dtype.kind not in "fc":
         return False
     total = np.vdot(value, value)  # of squares, which do not cancel: NaN if some element is

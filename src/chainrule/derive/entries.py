@@ -5,6 +5,9 @@ each row. Pushed through the walk as whole arrays, n unit vectors of n elements 
 operation; as entries (positions and values) they cost n. `on_entries` knows what the operations do
 to entries that are mostly found there, and says NotImplemented for others, before which a batch is
 made whole.
+
+While tracing, positions are known and values are not: then the values are Tensors, and the compiled
+program computes entries only.
 """
 
 from __future__ import annotations
@@ -16,6 +19,11 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.graph.node import Variable
+from chainrule.ops.indexing import getitem, put
+from chainrule.ops.joining import concat
+from chainrule.ops.movement import reshape
+from chainrule.ops.recording import general, is_traced
+from chainrule.ops.table import TABLE
 
 Shape = tuple[int, ...]
 
@@ -46,21 +54,32 @@ class Entries:
         """Elements of one example."""
         return math.prod(self.shape)
 
-    def whole(self) -> Any:
-        """The batch as an array."""
+    def whole(self, last: bool = False) -> Any:
+        """The batch as an array, its examples along the first axis or along the last."""
         size, count = self.values.shape
+        if is_traced(self.values):
+            return self._put(last)
         whole = np.zeros((size, self.size), self.values.dtype)
         rows = np.arange(size)
         for j in range(count):
             whole[rows, self.positions[:, j]] += self.values[:, j]
-        return whole.reshape((size, *self.shape))
+        whole = whole.reshape((size, *self.shape))
+        return np.moveaxis(whole, 0, -1) if last else whole
+
+    def _put(self, last: bool) -> Any:
+        """The same of values that are traced."""
+        size, count = self.values.shape
+        examples = np.arange(size)[:, None]
+        places = self.positions * size + examples if last else examples * self.size + self.positions
+        flat = put(reshape(self.values, (size * count,)), (places.ravel(),), (size * self.size,))
+        return reshape(flat, (*self.shape, size) if last else (size, *self.shape))
 
     def moved(self, target: Any, shape: Shape) -> Entries:
         """Entries with the element at p now at `target[p]`, or nowhere where that is negative."""
         positions, values = target[self.positions], self.values
         gone = positions < 0
         if gone.any():
-            positions, values = np.where(gone, 0, positions), np.where(gone, 0, values)
+            positions, values = np.where(gone, 0, positions), _where(gone, 0.0, values)
         return Entries(shape, positions, values)
 
 
@@ -82,6 +101,13 @@ def whole(x: Any) -> Any:
     return x.whole() if type(x) is Entries else x
 
 
+def _where(condition: Any, yes: Any, no: Any) -> Any:
+    """`where`, of traced values as well; a number is of the dtype of the other values."""
+    if any(map(is_traced, (condition, yes, no))):
+        return general(TABLE["where"], [condition, yes, no], {})
+    return np.where(condition, yes, no)
+
+
 # --- operations ----------------------------------------------------------------------------------
 
 
@@ -93,7 +119,7 @@ def on_entries(row: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any
     if len(where) == 2:
         return _sum(row.name, *operands) if row.name in ("add", "subtract") else NotImplemented
     (i,) = where
-    if any(isinstance(x, Variable) for x in operands):
+    if any(isinstance(x, Variable) and not is_traced(x) for x in operands):
         return NotImplemented
     e = operands[i]
     if row.name in _SCALING and (i == 0 or row.name != "divide"):
@@ -126,8 +152,14 @@ def _sum(name: str, a: Any, b: Any) -> Any:
     return Entries(
         a.shape,
         np.concatenate([a.positions, b.positions], axis=1),
-        np.concatenate([a.values, added], axis=1),
+        _side_by_side(a.values, added),
     )
+
+
+def _side_by_side(a: Any, b: Any) -> Any:
+    if is_traced(a) or is_traced(b):
+        return concat([a, b], axis=1)
+    return np.concatenate([a, b], axis=1)
 
 
 def _at(x: Any, e: Entries) -> Any:
@@ -138,7 +170,11 @@ def _at(x: Any, e: Entries) -> Any:
     if shape != e.shape:
         if len(shape) > len(e.shape) or np.broadcast_shapes(shape, e.shape) != e.shape:
             return None
+        if is_traced(x):
+            return None
         x = np.broadcast_to(x, e.shape)
+    if is_traced(x):
+        return getitem(reshape(x, (e.size,)), (e.positions,))
     return x.reshape(-1)[e.positions]
 
 
@@ -148,16 +184,21 @@ def _scaled(row: Any, operands: Sequence[Any], i: int) -> Any:
     if factor is None:
         return NotImplemented
     pair = (e.values, factor) if i == 0 else (factor, e.values)
-    return Entries(e.shape, e.positions, row.evaluate(*pair))
+    traced = any(map(is_traced, pair))
+    return Entries(e.shape, e.positions, general(row, pair, {}) if traced else row.evaluate(*pair))
 
 
 def _chosen(e: Entries, i: int, condition: Any, *others: Any) -> Any:
     """`where` of entries and zero."""
     other, condition = others[2 - i], _at(condition, e)
-    if condition is None or np.ndim(other) or other != 0:
+    if condition is None or isinstance(other, Variable) or np.ndim(other) or other != 0:
         return NotImplemented
-    kept = condition if i == 1 else np.logical_not(condition)
-    return Entries(e.shape, e.positions, np.where(kept, e.values, 0))
+    if is_traced(condition) and i != 1:
+        condition = general(TABLE["logical_not"], [condition], {})
+        kept = condition
+    else:
+        kept = condition if i == 1 else np.logical_not(condition)
+    return Entries(e.shape, e.positions, _where(kept, e.values, 0.0))
 
 
 def _reduced(e: Entries, params: dict[str, Any]) -> Any:
@@ -168,6 +209,8 @@ def _reduced(e: Entries, params: dict[str, Any]) -> Any:
     shape = np.shape(np.add.reduce(memory, axis=params["axis"], keepdims=params["keepdims"]))
     n = math.prod(kept)
     if n == 1:
+        if is_traced(e.values):
+            return NotImplemented
         return np.add.reduce(e.values, axis=1).reshape((len(e.values), *shape))
     target = np.broadcast_to(np.arange(n).reshape(kept), e.shape).reshape(-1)
     return Entries(shape, target[e.positions], e.values)
@@ -176,6 +219,8 @@ def _reduced(e: Entries, params: dict[str, Any]) -> Any:
 def _multiplied(e: Entries, matrix: Any) -> Any:
     """`matrix @ example`: a sum of columns, one for each entry."""
     count = e.values.shape[1]
+    if is_traced(matrix) or is_traced(e.values):
+        return NotImplemented
     if matrix.ndim == 1:
         return np.add.reduce(matrix[e.positions] * e.values, axis=1)
     if matrix.ndim != 2 or count > _FEW:

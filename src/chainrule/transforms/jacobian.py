@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.derive.batch import batch
-from chainrule.derive.entries import units, whole
+from chainrule.derive.batch import batch_of_entries
+from chainrule.derive.entries import Entries, units, whole
 from chainrule.derive.repeated import repeated
 from chainrule.derive.tape import Kind
 from chainrule.errors import ArgumentError, TracedValueError, at, user_line
@@ -174,20 +174,23 @@ def columns(
     """Blocks of the Jacobian of a linear map, given by what it makes of a tangent of variable i."""
     found = []
     for i, space in enumerate(spaces):
-        tangents = _batched(lambda tangent, i=i: pushed(tangent, i), space, outs, cls)
+        tangents = _batched(lambda tangent, i=i: pushed(tangent, i), space, outs, cls, last=True)
         found.append(
-            [
-                _shaped(_last(t), out.shape, space.shape)
-                for t, out in zip(tangents, outs, strict=True)
-            ]
+            [_shaped(t, out.shape, space.shape) for t, out in zip(tangents, outs, strict=True)]
         )
     return [list(row) for row in zip(*found, strict=True)]
 
 
 def _batched(
-    function: Callable[..., Sequence[Any]], space: Any, outs: Sequence[Any], cls: type[Variable]
+    function: Callable[..., Sequence[Any]],
+    space: Any,
+    outs: Sequence[Any],
+    cls: type[Variable],
+    last: bool = False,
 ) -> list[Any]:
-    """A linear map of one argument on the unit vectors of its space; results have them first."""
+    """A linear map of one argument on the unit vectors of its space; results have them along the
+    first axis, or along the last.
+    """
     size = space.size
 
     def linear(seed: Any) -> list[Any]:
@@ -200,20 +203,23 @@ def _batched(
     seeds, found, carried = units(space.shape, space.dtype), outs, [False] * len(outs)
     try:
         graph = trace(linear, [Spec(space)], cls, "jacobian")
-        found, carried = batch(graph, [seeds], [True], size)
+        found, carried = batch_of_entries(graph, [seeds], [True], size)
     except TracedValueError:  # of a rule that looks at numbers
         if size:
             singly = [linear(wrapped(cls, seed, None)) for seed in whole(seeds)]
             found = [stack(parts) for parts in zip(*singly, strict=True)]
             carried = [True] * len(outs)
     return [
-        g if c else np.zeros((size, *o.shape), o.dtype)
+        _whole(g if c else np.zeros((size, *o.shape), o.dtype), last)
         for g, c, o in zip(found, carried, outs, strict=True)
     ]
 
 
-def _last(t: Any) -> Any:
-    return moveaxis(t, 0, -1) if t.ndim > 1 else t
+def _whole(t: Any, last: bool) -> Any:
+    """A batch as an array, with its examples along the first axis or the last."""
+    if type(t) is Entries:
+        return t.whole(last)
+    return moveaxis(t, 0, -1) if last and t.ndim > 1 else t
 
 
 def _shaped(block: Any, rows: tuple[int, ...], columns: tuple[int, ...]) -> Any:
