@@ -122,3 +122,14 @@ def test_a_simple_graph_stays_the_object_it_is() -> None:
     graph = cr.jit(lambda x: (cr.exp(x) * 1.0 + 0.0).sum()).lower(X).graph
     once = simplified(graph)
     assert simplified(once) is once
+
+
+def test_the_slope_of_a_quotient_takes_no_division_of_its_own() -> None:
+    """Both derivatives of a / b are products with 1 / b, and what they were without."""
+    a, b = np.array([0.0, 1.0, -2.0, 3.0, 0.0]), np.array([2.0, 1e-3, 1e300, -np.inf, 5e-324])
+    with np.errstate(all="ignore"):
+        gradient = cr.grad(lambda a, b: np.sum(a / b), argnums=(0, 1))
+        compiled = cr.jit(gradient)
+        for found, expected in zip(compiled(a, b), gradient(a, b), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-15)
+    assert repr(compiled.lower(a, b).program).count("divide(") == 2 * a.size
