@@ -21,7 +21,6 @@ from chainrule.ops.identities import simplified as identity
 from chainrule.ops.recording import SELECT, general, selected, wrapped
 from chainrule.ops.replay import replay
 from chainrule.rewrite.expand import expansion
-from chainrule.rewrite.quotients import slope_of_quotient
 from chainrule.rewrite.same import unless_same
 from chainrule.rewrite.stencils import slices_added
 
@@ -538,7 +537,6 @@ REWRITES: Final[dict[str, tuple[Rewrite, ...]]] = {
     "negative": (double_negative,),
     "add": (added_at, slices_added),
     "multiply": (negative_factor,),
-    "divide": (slope_of_quotient,),
     "at_index": (traced_index,),
     "concat": (full_parts,),
     "add_at": (nothing_written,),

@@ -71,6 +71,7 @@ from chainrule.graph.writes import note_write
 from chainrule.ops.effects import Resumed, begin
 from chainrule.rewrite.hopeful import hopeful
 from chainrule.rewrite.optimize import optimized
+from chainrule.rewrite.quotients import with_inverses
 from chainrule.rewrite.simplify import Builder, simplified
 from chainrule.run.ready import MISSED
 from chainrule.run.reference import Reference
@@ -253,7 +254,9 @@ class Compiled:
         options = self.options
 
         def lowered(careful: bool) -> Program:
-            hoped = self.graph if careful else hopeful(self.graph, Builder)
+            hoped = self.graph
+            if not careful:
+                hoped = hopeful(with_inverses(hoped, Builder), Builder)
             values = Values(hoped if hoped is self.graph else simplified(hoped))
             return lower(values, careful)
 
