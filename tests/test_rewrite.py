@@ -162,3 +162,14 @@ def test_the_sum_of_boxes_is_one_of_sums() -> None:
         return cr.sum(cr.grad(lambda v: cr.sum((k * (v[1:] - v[:-1])) ** 2))(x) * x)
 
     assert "tiles" not in names(f, x, 0.3)
+
+
+def test_the_slope_of_a_quotient_takes_no_division_of_its_own() -> None:
+    """Both derivatives of a / b are products with 1 / b, and what they were without."""
+    a, b = np.array([0.0, 1.0, -2.0, 3.0, 0.0]), np.array([2.0, 1e-3, 1e300, -np.inf, 5e-324])
+    with np.errstate(all="ignore"):
+        gradient = cr.grad(lambda a, b: np.sum(a / b), argnums=(0, 1))
+        compiled = cr.jit(gradient)
+        for found, expected in zip(compiled(a, b), gradient(a, b), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-15)
+    assert repr(compiled.lower(a, b).program).count("divide(") == 2 * a.size

@@ -90,6 +90,24 @@ TARGETS = [
         (8, 3),
     ),
     Target(
+        "LOG_NEAR",
+        "(log(1 + r) - r + r^2 / 2) / r^3",
+        lambda r: (mpmath.log1p(r) - r + r * r / 2) / r**3 if abs(r) > TINY else mpf(1) / 3,
+        mpf("-0.0386"),
+        mpf("0.0418"),
+        (9, 4),
+    ),
+    Target(
+        "TANH",
+        "(tanh(x) / x - 1) / z, z = x^2",
+        lambda z: (root(mpmath.tanh)(z) - 1) / z,
+        TINY,
+        mpf("0.5501") ** 2,
+        (9, 4),
+        lambda z: z,
+        " times z",
+    ),
+    Target(
         "SIN",
         "(sin(r) / r - 1) / z, z = r^2",
         lambda z: (root(mpmath.sin)(z) - 1) / z,
@@ -250,6 +268,29 @@ Table = dict[int, tuple[float, ...]]
 '''
 
 
+def logarithms() -> str:
+    """For n = 12 to 24, at place n modulo 16: 16 / n, rounded, and -log of that in two parts, the
+    first a multiple of 2^-41 (2^-15 in single precision).
+    """
+    tables: dict[str, list[str]] = {"LOG_INVERSE": [], "LOG_HIGH": [], "LOG_LOW": []}
+    for bits, places in ((64, 41), (32, 15)):
+        rows: list[list[float]] = [[1.0] * 16, [0.0] * 16, [0.0] * 16]
+        for n in range(12, 25):
+            inverse = rounded(mpf(16) / n, bits == 32)
+            exact = -mpmath.log(inverse)
+            high = mpmath.nint(mpmath.ldexp(exact, places)) / mpf(2) ** places
+            for row, x in zip(rows, (inverse, high, exact - high), strict=True):
+                row[n % 16] = rounded(x, bits == 32)
+        for name, row in zip(tables, rows, strict=True):
+            numbers = "".join([f"        {x!r},\n" for x in row])
+            tables[name].append(f"    {bits}: (\n{numbers}    ),\n")
+    meanings = ("16 / n for n = 12 to 24, at n modulo 16", "-log of it", "what that lacks")
+    return "".join(
+        f"\n# {meaning}\n{name}: Table = {{\n{''.join(blocks)}}}\n"
+        for (name, blocks), meaning in zip(tables.items(), meanings, strict=True)
+    )
+
+
 def page() -> str:
     """The module of coefficients."""
     parts = [HEAD]
@@ -269,7 +310,7 @@ def page() -> str:
             f"\n# {target.meaning}\n# on {interval}; error{target.weighted} {' and '.join(notes)}\n"
             f"{target.name}: Table = {{\n{''.join(blocks)}}}\n"
         )
-    return "".join(parts)
+    return "".join([*parts, logarithms()])
 
 
 if __name__ == "__main__":

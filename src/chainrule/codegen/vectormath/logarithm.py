@@ -3,7 +3,8 @@
 x = 2^k m with m from sqrt(1/2) to sqrt(2), and log m = 2 atanh(s) with s = (m - 1) / (m + 1). With
 f = m - 1 and h = f^2 / 2, log m = f - h + s (h + R), where s R = 2 atanh(s) - 2 s (P. T. P. Tang,
 ACM TOMS 16 (1990), pages 378-400, and K. C. Ng's form of it): what follows f is small, so that its
-rounding does not count.
+rounding does not count. Where an instruction looks tables up, a pair is made of log c and a
+polynomial for log(m / c), which needs no division (as in Tang's ACM TOMS paper).
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from __future__ import annotations
 from fractions import Fraction
 from math import inf, nan, sqrt
 
-from chainrule.codegen.vectormath.coefficients import LOG, LOG_TAIL
+from chainrule.codegen.vectormath.coefficients import (
+    LOG,
+    LOG_HIGH,
+    LOG_INVERSE,
+    LOG_LOW,
+    LOG_NEAR,
+    LOG_TAIL,
+)
 from chainrule.codegen.vectormath.emitter import Emitter, Number, fma, polynomial, select
 from chainrule.codegen.vectormath.exact import (
     LN2,
@@ -26,6 +34,7 @@ from chainrule.codegen.vectormath.exact import (
     two_sum,
 )
 from chainrule.codegen.vectormath.scaling import magic, power_of_two
+from chainrule.codegen.vectormath.wide import ENTRIES, exponent, fraction, looked_up
 
 
 def short_parts(e: Emitter, value: Fraction) -> tuple[float, float]:
@@ -121,8 +130,10 @@ def log_of_pair(u: Pair, more: Number | float = 0.0) -> Number:
 
 
 def log_as_pair(x: Number) -> Pair:
-    """log(x) of a positive finite x with about 12 more bits (9) than the type has."""
+    """log(x) of a positive finite x with about 10 more bits (9) than the type has."""
     e = x.e
+    if e.wide:
+        return _looked_up_as_pair(x)
     k, m = split_any(x)
     f = m - 1.0
     s = quotient((f, e.number(0.0)), two_sum(2.0, f))
@@ -138,6 +149,26 @@ def log_as_pair(x: Number) -> Pair:
     first, second = short_parts(e, LN2)
     a, a_rest = fast_two_sum(k * first, high)
     return fast_two_sum(a, a_rest + fma(k, second, low))
+
+
+def _looked_up_as_pair(x: Number) -> Pair:
+    """The same by tables of 1 / c and log c: x = 2^k m, c = n / 16 is near m, r = m / c - 1."""
+    e, bits = x.e, x.e.bits
+    m = fraction(x)
+    k = exponent(x) - exponent(m)
+    n = (m + magic(e) / ENTRIES).bits()
+    inverse = looked_up("inverses", LOG_INVERSE[bits], n)
+    p, p_rest = two_product(m, inverse)
+    r = p - 1.0
+    z, z_rest = two_product(r, r)
+    first, second = short_parts(e, LN2)
+    # exact, as both have few bits
+    whole = fma(k, first, looked_up("logarithms", LOG_HIGH[bits], n))
+    s, rest = fast_two_sum(whole, r)
+    s, more = fast_two_sum(s, -0.5 * z)
+    low = fma(k, second, looked_up("logarithms.low", LOG_LOW[bits], n))
+    low = (low + fma(p_rest, z - r, p_rest)) + (fma(-0.5, z_rest, rest) + more)
+    return fast_two_sum(s, fma(z * r, polynomial(r, LOG_NEAR[bits]), low))
 
 
 def _product(a: Pair, b: Pair) -> Pair:

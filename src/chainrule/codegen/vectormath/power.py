@@ -44,6 +44,8 @@ def power(x: Number, y: Number) -> Number:
 
 def _is_whole(y: Number) -> Condition:
     """Whether y is an integer (an infinity is)."""
+    if y.e.wide:
+        return y.e.intrinsic("trunc", y).equals(y)
     a, whole = abs(y), 2.0**y.e.fraction
     return (a >= whole) | ((a + whole) - whole).equals(a)
 

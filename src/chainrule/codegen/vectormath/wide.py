@@ -23,10 +23,16 @@ def times_power(x: Number, k: Number) -> Number:
     return _call(x.e, "mask.scalef", [*given, *unmasked, _ROUNDED])
 
 
-def about_reciprocal(x: Number) -> Number:
-    """1 / x with a relative error below 2^-14."""
+def exponent(x: Number) -> Number:
+    """The whole number k with 2^k <= |x| < 2^(k + 1), of subnormal x as well."""
     given, unmasked = _given(*[x] if x.e.lanes > 1 else [x, x])
-    return _call(x.e, "rcp14", [*given, *unmasked])
+    return _call(x.e, "mask.getexp", [*given, *unmasked, _ROUNDED])
+
+
+def fraction(x: Number) -> Number:
+    """x times the power of two that brings it to [3/4, 3/2)."""
+    given, unmasked = _given(*[x] if x.e.lanes > 1 else [x, x])
+    return _call(x.e, "mask.getmant", [*given, ("i32", "3"), *unmasked, _ROUNDED])
 
 
 def bounded(x: Number, bound: float) -> Number:
