@@ -220,3 +220,20 @@ def test_moved_numbers_change_no_derivative() -> None:
     gradient = cr.grad(moving, argnums=(0, 1))
     for got, want in zip(cr.jit(gradient)(U, 0.3), gradient(U, 0.3), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-10)
+
+
+def mixed(u: Any, k: Any) -> Any:
+    """Differences in single precision, of a small part, and of what stays the same."""
+    f = np.sin(np.arange(80.0))
+    for _ in range(7):
+        v = u.astype(np.float32)
+        u = u + k * np.pad((v[1:] - v[:-1]) * np.float64(2.0), (0, 1))
+        u = u * (1.0 + np.sum(k * (u[1:3] - u[:2]))) + k * np.pad(f[1:] - f[:-1], (1, 0))
+    return np.sum(u**2)
+
+
+def test_numbers_are_moved_in_one_dtype() -> None:
+    """And into arrays that are not much larger, which depend on the carry."""
+    gradient = cr.grad(mixed, argnums=(0, 1))
+    for got, want in zip(cr.jit(gradient)(U, 0.03), gradient(U, 0.03), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5)

@@ -7,6 +7,7 @@ rewritten like this has the same derivative, so that the way back through a loop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from chainrule.derive.subgraphs import as_graph, is_float
@@ -18,8 +19,14 @@ _MOVES: Final = frozenset({"getitem", "reshape", "permute_dims", "flip", "roll",
 _SUMS: Final = frozenset({"add", "subtract"})
 
 
-def inward(graph: Graph) -> Graph:
-    """The same function, with numbers moved inward where that pays."""
+def inward(graph: Graph, moving: Sequence[Node]) -> Graph:
+    """The same function, with numbers moved inward where that pays: in functions of what depends on
+    some inputs, so that its cotangent is asked for.
+    """
+    depend = set(moving)
+    for node in graph.nodes:
+        if not depend.isdisjoint(node.inputs):
+            depend.add(node)
     users: dict[Node, int] = {}
     for node in graph.nodes:
         for n in node.inputs:
@@ -28,7 +35,7 @@ def inward(graph: Graph) -> Graph:
     for out in graph.outputs:
         if out._node is not None:
             users[out._node] = users.get(out._node, 0) + 1
-    chosen = {n: c for n in graph.nodes if (c := _chain(n, users)) is not None}
+    chosen = {n: c for n in graph.nodes if (c := _chain(n, users)) is not None and c[1] in depend}
     if not chosen:
         return graph
     done: dict[Node, Any] = {}
@@ -72,8 +79,17 @@ def _chain(node: Node, users: dict[Node, int]) -> tuple[int, Node, list[Node]] |
         leaves = _leaves(top, users, chain)
         sums = any(n.op.name in _SUMS for n in chain)
         if len(leaves) == 1 and sums and number.dtype == array.dtype:
-            return place, leaves.pop(), sorted(chain, key=lambda n: n.order)
+            (leaf,) = leaves
+            if _size(leaf) <= 2 * array.size:
+                return place, leaf, sorted(chain, key=lambda n: n.order)
     return None
+
+
+def _size(node: Node) -> int:
+    if node.op is None:
+        return int(node.spec.size)  # type: ignore[attr-defined]
+    assert node.saved is not None
+    return int(node.saved[0].size)
 
 
 def _leaves(node: Node, users: dict[Node, int], chain: dict[Node, None]) -> set[Node]:
@@ -92,14 +108,12 @@ def _linear(node: Node) -> list[Node]:
     if node.op is None or node.saved is None:
         return []
     name, inner = node.op.name, [n for n in node.inputs if n is not None]
-    specs = node.saved
-    alike = all(getattr(s, "dtype", None) == specs[0].dtype for s in specs[: 1 + len(inner)])
+    result, specs = node.saved[0], [v for n, v in operands(node) if n is not None]
+    if any(getattr(v, "dtype", None) != result.dtype for v in specs):
+        return []
     if name in _MOVES or name == "negative":
-        return inner if len(inner) == 1 and alike else []
+        return inner if len(inner) == 1 else []
+    same = all(v.shape == result.shape for v in specs)
     if name in _SUMS:
-        same = all(getattr(s, "shape", None) == specs[0].shape for s in specs[1:])
-        return inner if len(inner) == 2 and same and alike else []
-    if name == "multiply" and len(inner) == 1:
-        k = node.inputs.index(inner[0])
-        return inner if specs[1 + k].shape == specs[0].shape else []
-    return []
+        return inner if len(inner) == 2 and same else []
+    return inner if name == "multiply" and len(inner) == 1 and same else []

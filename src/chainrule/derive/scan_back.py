@@ -45,7 +45,7 @@ def _pull_scan(ct: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     stacked = [k for k in range(n - m, len(outs)) if is_float(outs[k])]
     cts = cotangents_of(ct, results)
     memory, inner = shares(body)
-    alike = inward(body)
+    alike = inward(body, body.inputs[m:n])
 
     def both(*values: Any) -> list[Any]:
         inputs, given = values[:total], values[total:]
