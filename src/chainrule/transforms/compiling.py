@@ -129,7 +129,7 @@ def _adding(run: Any, plan: Plan, first: int) -> Any:
     runs to its end or changes nothing: it has one part, without loops that can be interrupted.
     """
     inplace = dict(run.image.inplace)
-    if inplace and len(run.program.programs()) > 1:
+    if inplace and run.image.loops:
         return None
     for step in plan.steps:
         if step.op is None and step.place != FROZEN:

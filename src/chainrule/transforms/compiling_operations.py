@@ -36,7 +36,6 @@ def compile_operation(row: Operation, operands: Sequence[Any], value: Any) -> An
 
     if not available() or not is_x86():
         return compilers.clear()
-    from chainrule.codegen.assemble import is_long
     from chainrule.codegen.guarded import Expected
     from chainrule.codegen.options import Options
     from chainrule.run.compiled import Compiled
@@ -51,7 +50,7 @@ def compile_operation(row: Operation, operands: Sequence[Any], value: Any) -> An
         run = Compiled(Graph([graph.inputs[i] for i in used], graph.outputs, graph.cls), Options())
     except ChainruleError:
         return None
-    if run.direct is None or run.program.callbacks or is_long(run.program):
+    if run.direct is None or run.image.callbacks or run.image.long:
         return None
     result = np.shape(value), getattr(value, "dtype", None)
     if run.results != [result] or result[1] not in (np.float64, np.float32):
