@@ -29,6 +29,10 @@ class Image:
     """Results that lie where an argument lay: (result, argument)."""
     direct: bool
     """Whether there is a function that does the whole call (`codegen.direct`)."""
+    long: bool
+    """Whether a call takes so long that other threads may run Python meanwhile."""
+    loops: bool
+    """Whether there are programs inside, of loops and branches."""
     constants: list[np.ndarray[Any, Any]] = field(default_factory=list)
 
     def pack(self) -> bytes:

@@ -224,6 +224,8 @@ class Compiled:
             assembled.sites,
             list(program.inplace.items()),
             assembled.direct,
+            assemble.is_long(program),
+            len(program.programs()) > 1,
             [
                 np.ascontiguousarray(b.value.const, dtype=b.value.dtype)
                 for b in assemble.constants(program)

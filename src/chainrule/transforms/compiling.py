@@ -129,12 +129,10 @@ def _adding(run: Any, plan: Plan, first: int) -> Any:
     runs to its end or changes nothing: it has one part, without loops that can be interrupted. Nor
     may other threads run meanwhile, who may be adding to the same gradients.
     """
-    from chainrule.codegen.assemble import is_long
-
-    if is_long(run.program):
+    if run.image.long:
         return None
     inplace = dict(run.image.inplace)
-    if inplace and len(run.program.programs()) > 1:
+    if inplace and run.image.loops:
         return None
     for step in plan.steps:
         if step.op is None and step.place != FROZEN:

@@ -50,7 +50,7 @@ def compile_operation(row: Operation, operands: Sequence[Any], value: Any) -> An
         run = Compiled(Graph([graph.inputs[i] for i in used], graph.outputs, graph.cls), Options())
     except ChainruleError:
         return None
-    if run.direct is None or run.program.callbacks:
+    if run.direct is None or run.image.callbacks:
         return None
     result = np.shape(value), getattr(value, "dtype", None)
     if run.results != [result] or result[1] not in (np.float64, np.float32):
