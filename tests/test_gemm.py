@@ -83,7 +83,7 @@ def test_parts_of_a_tile(product: Any, one: str, two: str) -> None:
 def test_parts_of_a_block(product: Any, one: str, two: str) -> None:
     """Sizes about those of the blocks in every direction, and copies of both operands."""
     dtype, run = product
-    depth = DEPTH // dtype.itemsize
+    depth = DEPTH[dtype.itemsize]
     for m in (33, gemm.HEIGHT - 1, gemm.HEIGHT, gemm.HEIGHT + 5):
         check(run, dtype, m, 49, 40, one, two)
     for n in (200, gemm.BREADTH - 1, gemm.BREADTH, gemm.BREADTH + 17):

@@ -8,8 +8,8 @@ from chainrule.codegen import engine
 from chainrule.codegen.blocks import Blocks
 from chainrule.codegen.text import Module, scalar_type, width
 
-DEPTH: Final = 768
-"""Bytes of a row of a in a block: a panel of b is to leave room in the nearest cache."""
+DEPTH: Final = {4: 192, 8: 128}
+"""Numbers of a row of a in a block, by their bytes: a panel of b leaves room in the near cache."""
 
 LONG: Final = 64
 """Steps that take long enough for the tile's place to be fetched meanwhile."""
@@ -28,7 +28,7 @@ class Tiles:
         self.align = width(code)
         # accumulators, a row of b and one number of a fill the registers
         self.rows, self.vectors = (8, 3) if registers >= 32 else (6, 2)
-        self.depth = DEPTH // width(code)
+        self.depth = DEPTH[width(code)]
         self.small = min(self.rows & -self.rows, self.lanes)  # lanes in which a is copied
 
     def blocks(self) -> Blocks:
