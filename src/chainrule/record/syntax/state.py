@@ -120,6 +120,8 @@ def detached(leaf: Any) -> Any:
     value = leaf._value
     if type(value) is Abstract:  # one that shows nothing
         value = Abstract(value.shape, value.dtype)
+    elif type(value) is np.ndarray:
+        value = value.copy()
     out._value, out._node = value, leaf._node
     return out
 
