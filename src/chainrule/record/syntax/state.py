@@ -228,6 +228,8 @@ def refuse_unknown(name: str, value: Any) -> None:
 
 def write_back(old: Any, new: Any) -> Any:
     """Put what came out into the object that was changed in place; returns what is bound to it."""
+    if old is new:
+        return old
     if isinstance(old, Variable) and isinstance(new, Variable):
         old[...] = new  # type: ignore[index]
     elif type(old) is np.ndarray:
