@@ -53,6 +53,7 @@ test-pure: $(VENV)/.package $(VENV)/.with-test
 # Thousands of random programs, new ones every time.
 test-long: $(VENV)/.package $(VENV)/.with-test
 	$(BIN)/pytest --numprocesses auto --hypothesis-profile long tests/test_properties.py
+	CHAINRULE_ALIASES=20000 $(BIN)/pytest tests/test_alias_programs.py
 	$(MAKE) test-bounds PROGRAMS=3000
 	CHAINRULE_CALLS=1000000 $(BIN)/pytest tests/test_jit_memory.py
 

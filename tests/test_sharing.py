@@ -170,3 +170,11 @@ def test_a_branch_not_taken_takes_no_time() -> None:
     g = cr.jit(f)
     assert g(-1.0, 2.0) == 2.0
     assert g(1.0, -2.0) == 0.0
+
+
+def test_zero_and_one_are_two_numbers() -> None:
+    x = np.array([1.5, -2.0])
+    for n in (0.0, -0.0):
+        for m in (1.0, -1.0):
+            found = cr.jit(lambda a, n=n, m=m: (a * n, a * m, a + n, a + m))(x)
+            np.testing.assert_array_equal(found, (x * n, x * m, x + n, x + m))

@@ -562,6 +562,101 @@ def loop_alias3(a: Any, c: Any) -> Any:
     return y
 
 
+@followed
+def rebound_in_one(a: Any, c: Any) -> Any:
+    z = a * 1.0
+    d = {"k": z}
+    if c > 0:
+        z = np.sin(a)
+    else:
+        z *= 0.5
+    return d["k"] + 10 * z
+
+
+@either
+def swapped_in_loop(a: Any, c: Any) -> Any:
+    x = a * 1.0
+    y = np.ones(2)
+    d = {"k": x}
+    for _ in range(int(c)):
+        x, y = y, x
+        x[:1] = 1.0
+    return d["k"]
+
+
+@either
+def one_place_of_a_list(a: Any, c: Any) -> Any:
+    x = a * 1.0
+    z = x
+    l = [x, x]
+    for _ in range(int(c)):
+        l[0][1] = 0.5
+        l[1] = np.array([1.0, a[0]])
+    return z
+
+
+@either
+def either_in_a_loop(a: Any, c: Any) -> Any:
+    v = a[1:] * 1.0
+    b = a * 3.0
+    for _ in range(int(c)):
+        if c > 0:
+            v = b[1:]
+    b *= 0.5
+    return v
+
+
+@followed
+def view_of_the_last_pass(a: Any, c: Any) -> Any:
+    y = a * 0.5
+    v = a[:1]
+    for _ in range(int(c)):
+        y += a
+        v = y[1:]
+    return v + y[:1]
+
+
+@followed
+def buffers(a: Any, c: Any) -> Any:
+    old = a * 1.0
+    new = a * 0.0
+    for _ in range(int(c) * 20):
+        new[0] = 0.5 * old[1]
+        new[1] = 0.5 * old[0] + 1.0
+        old, new = new, old
+    return old
+
+
+@followed
+def dict_of_two_names(a: Any, c: Any) -> Any:
+    d = e = {"k": a}
+    for _ in range(int(c)):
+        e = d
+    d["k"] = a * 2.0
+    return e["k"]
+
+
+@followed
+def list_of_two_names(a: Any, c: Any) -> Any:
+    l = m = [a * 0.0, a * 1.0]
+    if c > 0:
+        l = [a, a]
+        m[1] += 1.0
+    return m[0] + 10 * l[0] + 100 * m[1]
+
+
+@followed
+def two_names_swapped(a: Any, c: Any) -> Any:
+    x = np.zeros(2)
+    y = x
+    l = [y]
+    if c > 0:
+        x, y = y, x
+        y[:] = a + 0.5
+    l[0] += 1.0
+    return x
+
+
 @pytest.mark.parametrize("c", [2.0, -1.0])
 @pytest.mark.parametrize("f", FOLLOWED, ids=lambda f: f.__name__)
 def test_changes_reach_every_name(f: Any, c: float) -> None:
@@ -591,6 +686,27 @@ def test_gradients_go_through_an_alias() -> None:
 
     for c, expected in ((1.0, 2 * A), (-1.0, 0 * A)):
         np.testing.assert_array_equal(cr.jit(cr.grad(f))(A, c), expected)
+
+
+def test_derivatives_are_by_the_argument_as_it_was() -> None:
+    """A function that changes its argument in place changes no variable of a transform."""
+
+    def f(a: Any) -> Any:
+        a *= 2
+        return (a**2).sum()
+
+    x = np.array([1.5, -2.0])
+    for name, found, want in (
+        ("grad", cr.jit(cr.grad(f))(x), 8 * x),
+        ("of jit", cr.grad(cr.jit(f))(x), 8 * x),
+        ("vjp", cr.jit(lambda a: cr.vjp(f, a)[1](1.0)[0])(x), 8 * x),
+        ("jvp", cr.jit(lambda a: cr.jvp(f, a, np.ones(2))[1])(x), 8 * x.sum()),
+        ("jacobian", cr.jit(cr.jacobian(f))(x), 8 * x),
+        ("hessian", cr.jit(cr.hessian(f))(x), 8 * np.eye(2)),
+        ("twice", cr.jit(cr.grad(lambda a: cr.grad(f)(a).sum()))(x), [8.0, 8.0]),
+    ):
+        np.testing.assert_allclose(found, want, err_msg=name)
+    np.testing.assert_array_equal(x, [1.5, -2.0])
 
 
 def test_signs_of_zero_are_two_constants() -> None:

@@ -163,7 +163,7 @@ def operand_key(value: Any, node: Node | None) -> Any:
         return node
     if type(value) in NUMBERS:
         if type(value) is float and value == 0.0:
-            return (float, math.copysign(1.0, value))
+            return (float, repr(value))  # zeros of both signs are equal, and two numbers
         if type(value) is complex:
             return (complex, repr(value))
         return (type(value), value)
@@ -185,7 +185,7 @@ def setting_key(p: Any) -> Any:
     if kind is dict:
         return (dict, *p, *[setting_key(x) for x in p.values()])
     if kind is float and p == 0.0:
-        return (float, math.copysign(1.0, p))
+        return (float, repr(p))
     if kind is complex:
         return (complex, repr(p))
     if kind is ndarray and p.size <= SMALL and not p.dtype.hasobject:

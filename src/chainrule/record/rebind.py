@@ -29,7 +29,7 @@ def replace(x: Any, function: Any, args: Any, kwargs: dict[str, Any], name: str)
     result = function(before, *args, **kwargs)
     del before  # it would count as another tensor in the memory of x
     check_same(x._value, result._value, name)
-    adopt(x, _cast(result, x._value.dtype))
+    adopt(x, _cast(result, x._value.dtype), asked=True)
     return x
 
 
@@ -46,19 +46,22 @@ def assign(x: Any, index: Any, new: Any) -> None:
             f"__setitem__: cannot store {describe(getattr(value, '_value', value))} in a tensor of "
             f"dtype {x._value.dtype}" + at(user_line())
         )
-    adopt(x, set_item(_handle(x), value, index))
+    adopt(x, set_item(_handle(x), value, index), asked=True)
 
 
-def adopt(x: Variable, result: Any) -> None:
-    """x takes over a value and its node, and so does whatever x shows a part of."""
+def adopt(x: Variable, result: Any, asked: bool = False) -> None:
+    """x takes over a value and its node, and so does whatever x shows a part of.
+
+    `asked` says that the program changes it in place.
+    """
     if not isinstance(result, Variable):  # neither x nor the rest was a Tensor's value any more
         raise GraphError("an in-place change of a traced value lost its trace" + at(user_line()))
     base = getattr(x, "_base", None)
-    become(x, result)
+    become(x, result, asked)
     if base is None or not x._value.shape:
         return
     shown, index = base
-    adopt(shown, set_item(_handle(shown), x, index))
+    adopt(shown, set_item(_handle(shown), x, index), asked)
     if is_traced(x):
         x._value.shows = (shown, shown._node)
 
@@ -66,31 +69,33 @@ def adopt(x: Variable, result: Any) -> None:
 _ANOTHER: Final = Node()
 """In place of what a view has seen: no tensor's node, so that it is made again, or refused."""
 
-journal: Final[dict[int, list[tuple[Any, Any, Any]]]] = {}
-"""By thread, where a branch or a loop is traced: Tensors that became another value, with their
-value and node before, to be set back."""
+Change = tuple[Any, Any, Any, bool]
+"""A Tensor that became another value, its value and node before, and whether the program asked."""
+
+journal: Final[dict[int, list[Change]]] = {}
+"""By thread, where a branch or a loop is traced: what is to be set back."""
 
 
-def revert(entries: list[tuple[Any, Any, Any]]) -> None:
+def revert(entries: list[Change]) -> None:
     """Set Tensors back, the last first."""
     while entries:
-        x, value, node = entries.pop()
+        x, value, node, _ = entries.pop()
         x._value, x._node = value, node
 
 
-def _note(x: Any) -> None:
+def _note(x: Any, asked: bool = False) -> None:
     entries = journal.get(get_ident())
     if entries is not None:
-        entries.append((x, x._value, x._node))
+        entries.append((x, x._value, x._node, asked))
 
 
-def become(x: Any, new: Variable) -> None:
+def become(x: Any, new: Variable, asked: bool = False) -> None:
     """x takes over a value and its node; other tensors in its memory, if it had any, follow."""
     memory = x._value
     if type(memory) is Abstract and memory.shows is not None and type(memory.shows[0]) is tuple:
         for one in memory.shows[0]:  # one of them changes with it, and which is not known
             forget(one)
-    _note(x)
+    _note(x, asked)
     x._value, x._node = new._value, new._node
     if type(memory) is not np.ndarray or type(new._value) is not Abstract:
         return

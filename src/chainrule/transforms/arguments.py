@@ -99,7 +99,11 @@ class Chosen:
         return [marked(cls, x.copy() if own and type(x) is np.ndarray else x) for x in values]
 
     def call(self, function: Callable[..., Any], leaves: Sequence[Any]) -> Any:
-        """The function's result with these leaves in the chosen places, recorded."""
+        """The function's result with these leaves in the chosen places, recorded.
+
+        It may change a traced one in place, which has no memory: the variable itself stays.
+        """
+        leaves = [wrapped(type(x), x._value, x._node) if is_traced(x) else x for x in leaves]
         args, kwargs = self.args.copy(), self.kwargs
         if self.parts is ONE:
             args[0] = leaves[0]

@@ -17,8 +17,8 @@ The way of a function, in the order of the files:
 
 While it runs, it calls `helpers`: `calls` (functions of the user's are rewritten when they are
 called), `arrays`, `rows` and `values` (in place of NumPy's and Python's own functions), and, where
-a value is traced, `branches` and `loops` over `tracing`, `state` and `snapshot`. The operations
-are those of `registry`.
+a value is traced, `branches` and `loops` over `construct`, with `aliases`, `variables`, `tracing`,
+`state` and `snapshot`. The operations are those of `registry`.
 """
 
 from chainrule.record.syntax.rewriting import rewrite as rewrite

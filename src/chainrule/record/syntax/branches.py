@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.graph.node import Variable
 from chainrule.record.syntax.canonical import RESULT
+from chainrule.record.syntax.construct import Construct
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.state import (
     Shape,
@@ -16,7 +17,8 @@ from chainrule.record.syntax.state import (
     detached,
     dtype_of,
 )
-from chainrule.record.syntax.tracing import Again, Construct, Part, truth
+from chainrule.record.syntax.tracing import Part, truth
+from chainrule.record.syntax.variables import Again
 
 _BRANCHES = ("in one branch", "in the other")
 
@@ -43,7 +45,7 @@ def branch(test: Any, body: Part, orelse: Part | None, construct: Construct) -> 
                 for i in construct.indices():
                     taken = [next(leaves) if _is_array(v) else v for v in inside[i].dynamic]
                     fresh[i] = construct.pour(i, inside[i], taken)
-                construct.bind(fresh)
+                construct.enter(fresh)
                 nodes = construct.nodes(fresh)
                 values = construct.run(part or _nothing, witness=test)
                 outcomes[which] = [Shape(v) for v in values]

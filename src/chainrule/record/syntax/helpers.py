@@ -21,11 +21,13 @@ from chainrule.record.syntax import state
 from chainrule.record.syntax.arrays import Slot, as_tensor
 from chainrule.record.syntax.branches import branch
 from chainrule.record.syntax.calls import Calls
+from chainrule.record.syntax.construct import Construct
 from chainrule.record.syntax.loops import for_traced, while_traced
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import Rows, Steps, rows_of
-from chainrule.record.syntax.tracing import Construct, Part, Spec, in_traced_part, truth, witness
+from chainrule.record.syntax.tracing import Part, in_traced_part, truth, witness
 from chainrule.record.syntax.values import OPERATORS, conjunction, disjunction, negated
+from chainrule.record.syntax.variables import Spec
 
 Thunk = Callable[[], Any]
 

@@ -12,6 +12,7 @@ from chainrule.graph.node import Variable
 from chainrule.ops.complaints import NUMBERS
 from chainrule.ops.recording import is_traced
 from chainrule.record.syntax.canonical import RESULT
+from chainrule.record.syntax.construct import Construct
 from chainrule.record.syntax.registry import control_flow
 from chainrule.record.syntax.rows import Rows, Stacked, Steps
 from chainrule.record.syntax.snapshot import Snapshot
@@ -24,7 +25,8 @@ from chainrule.record.syntax.state import (
     dtype_of,
     shape_of,
 )
-from chainrule.record.syntax.tracing import Again, Construct, Part, truth
+from chainrule.record.syntax.tracing import Part, truth
+from chainrule.record.syntax.variables import Again
 from chainrule.record.trees import flatten
 
 _LOOP = ("before the loop", "after a pass of it")
@@ -61,7 +63,7 @@ class Carried:
             shape = self.shapes[i]
             if not shape.undefined:
                 fresh[i] = self.construct.pour(i, shape, [next(given) for _ in shape.dynamic])
-        self.construct.bind(fresh)
+        self.construct.enter(fresh)
         return fresh
 
     def after(self, part: Part, leaves: Sequence[Any], *args: Any) -> tuple[Any, ...]:

@@ -120,6 +120,8 @@ def detached(leaf: Any) -> Any:
     value = leaf._value
     if type(value) is Abstract:  # one that shows nothing
         value = Abstract(value.shape, value.dtype)
+    elif type(value) is np.ndarray:
+        value = value.copy()
     out._value, out._node = value, leaf._node
     return out
 
@@ -226,6 +228,8 @@ def refuse_unknown(name: str, value: Any) -> None:
 
 def write_back(old: Any, new: Any) -> Any:
     """Put what came out into the object that was changed in place; returns what is bound to it."""
+    if old is new:
+        return old
     if isinstance(old, Variable) and isinstance(new, Variable):
         old[...] = new  # type: ignore[index]
     elif type(old) is np.ndarray:
