@@ -271,10 +271,12 @@ def test_constant_diagonals_are_computed(shape: Any, index: Any) -> None:
 
 
 def test_unit_vectors_are_not_kept() -> None:
-    """The Jacobian of an elementwise function needs no constant as large as itself."""
+    """The Jacobian of an elementwise function needs no constant as large as itself: where its
+    entries lie, at most.
+    """
     x = RNG.random(200)
     program = cr.jit(cr.jacobian(lambda x: x[1:] * np.sin(x[:-1]))).lower(x)
-    assert not program.program.constants
+    assert sum(b.size for b in program.program.constants) <= 2 * x.size
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i4", "b1"])
