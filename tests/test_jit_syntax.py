@@ -222,7 +222,9 @@ def test_the_value_of_a_scan_is_not_computed_twice() -> None:
 
     loops = _loops(cr.jit(cr.value_and_grad(f)).lower(0.5).loops)
     assert [p.reverse for p in loops] == [False, True]
-    assert sum(b.size == 50 for b in loops[0].results) == 1  # s, and not the counter
+    kept = [b for b in loops[0].results if b.size == 50]
+    assert 1 <= len(kept) <= 2  # s, perhaps a function of it that is dear
+    assert {b.value.dtype.kind for b in kept} == {"f"}  # and not the counter
 
 
 def test_memory_that_grows() -> None:
