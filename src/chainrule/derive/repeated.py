@@ -30,9 +30,9 @@ from chainrule.graph.node import Leaf, Node, Spec, Variable, hooked
 from chainrule.ops.table import SELECT
 
 ENOUGH: Final = [15_000]
-"""A walk is compiled once visits to its nodes have taken about so many microseconds, and a tenth
-more for each node: about as long as compiling will take, so that no program takes much more than
-twice the time it could.
+"""A walk is compiled once it has taken about so many microseconds, one for each node and one for
+each thousand of kept numbers, and a tenth more for each node: about as long as compiling will take,
+so that no program takes much more than twice the time it could.
 """
 
 EVERY: Final = [8]
@@ -104,7 +104,7 @@ def _count(kind: Kind, roots: Roots, wanted: Sequence[Node] | None) -> None:
     if plan.state != COUNTING:
         return
     count = len(tape.nodes)
-    plan.visited += count * EVERY[0] * kind.cost
+    plan.visited += (count * kind.cost + _elements(tape) // 1000) * EVERY[0]
     if 10 * plan.visited < ENOUGH[0] * (10 + count):
         return
     plan.state = HOPELESS
@@ -115,6 +115,19 @@ def _count(kind: Kind, roots: Roots, wanted: Sequence[Node] | None) -> None:
     if plan.call is not None:
         plan.state = COMPILED
         kind.compiled.setdefault(roots[0][0].op, []).insert(0, plan)
+
+
+def _elements(tape: Tape) -> int:
+    """How many numbers the nodes of a tape kept in arrays."""
+    count = 0
+    for node in tape.nodes:
+        saved = node.saved
+        if saved is not None:
+            for value in saved:
+                if type(value) is ndarray:
+                    size: int = value.size
+                    count += size
+    return count
 
 
 def _is_whole(tape: Tape, wanted: Sequence[Node]) -> bool:
