@@ -637,6 +637,33 @@ def dict_of_two_names(a: Any, c: Any) -> Any:
 
 
 @followed
+def dict_under_a_new_name(a: Any, c: Any) -> Any:
+    d = e = {"k": a}
+    for _ in a:
+        e = d
+        e["k"] = a * 2.0
+    return d["k"]
+
+
+@followed
+def array_under_a_new_name(a: Any, c: Any) -> Any:
+    x = np.zeros(2)
+    if c > 0:
+        y = x
+        y += a
+    return x
+
+
+@followed
+def list_under_a_new_name(a: Any, c: Any) -> Any:
+    l = [a, a]
+    if c > 0:
+        m = l
+        m[0] = a * 3.0
+    return l[0]
+
+
+@followed
 def list_of_two_names(a: Any, c: Any) -> Any:
     l = m = [a * 0.0, a * 1.0]
     if c > 0:

@@ -276,9 +276,11 @@ class Construct(Variables):
             active.codes.pop()
             active.witnesses.pop()
         for i, snapshot in enumerate(self._snapshots):
-            # one that is in the state was replaced by another, which the part was free to change
-            if not self.chosen[i] and snapshot.changed():
-                if isinstance(snapshot.value, Variable | np.ndarray | list | dict):
+            # one that is in the state was replaced by another, which the part was free to change;
+            # changes of traced Tensors in other objects are followed under any name
+            known = isinstance(snapshot.value, Variable | np.ndarray | list | dict)
+            if not self.chosen[i] and snapshot.changed(traced=known):
+                if known:
                     self.chosen[i] = True
                     self.changed |= {self.names[i]}
                     raise Again

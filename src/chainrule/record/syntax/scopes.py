@@ -51,6 +51,8 @@ class Names:
     """What a piece of code does with names."""
 
     stored: set[str] = field(default_factory=set)
+    assigned: set[str] = field(default_factory=set)
+    """Those of them that may become another name of something: not by `a += v` alone."""
     read: set[str] = field(default_factory=set)
     augmented: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
@@ -68,16 +70,23 @@ class _Collector(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if any(node.id in names for names in self.hidden):
             return
-        (self.names.read if isinstance(node.ctx, ast.Load) else self.names.stored).add(node.id)
+        if isinstance(node.ctx, ast.Load):
+            self.names.read.add(node.id)
+        else:
+            self.names.stored.add(node.id)
+            self.names.assigned.add(node.id)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
-            self.names.read.add(node.target.id)
-            self.names.augmented.add(node.target.id)
-        self.generic_visit(node)
+            for names in (self.names.read, self.names.stored, self.names.augmented):
+                names.add(node.target.id)
+            self.visit(node.value)
+        else:
+            self.generic_visit(node)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.names.stored.add(node.target.id)
+        self.names.assigned.add(node.target.id)
         self.visit(node.value)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -237,6 +246,9 @@ class Scope:
         changed -= lost | (names.stored - rebound)
         changed |= names.augmented & rebound
         lent = {p for p in names.lent if root(p) in self.mine - names.stored}
+        through = {root(p) for p in names.changed | names.lent} | names.augmented
+        if through & names.assigned:  # which may be another name of any that is read
+            lent |= names.read & (self.mine - names.stored)
         self.states[node] = State(
             tuple(sorted(rebound)),
             tuple(sorted(changed)),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.graph.node import Variable
+from chainrule.graph.node import Abstract, Variable
 
 _DEPTH: Final = 3
 """How deep into containers and objects is looked."""
@@ -35,9 +35,13 @@ class Snapshot:
         deeper = depth > 1 and array is None and not isinstance(value, Variable)
         self._parts = [Snapshot(v, depth - 1) for v in self._before] if deeper else []
 
-    def changed(self) -> bool:
-        """Whether the object is not what it was, or something in it."""
-        return self._has_changed() or any(part.changed() for part in self._parts)
+    def changed(self, traced: bool = True) -> bool:
+        """Whether the object is not what it was, or something in it, traced Tensors among it or
+        not.
+        """
+        if not traced and isinstance(self.value, Variable) and type(self._before[0]) is Abstract:
+            return False
+        return self._has_changed() or any(part.changed(traced) for part in self._parts)
 
     def _has_changed(self) -> bool:
         now = _inside(self.value)
