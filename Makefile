@@ -49,6 +49,7 @@ test-pure: $(VENV)/.package $(VENV)/.with-test
 	find build/pure -name '*.so' -delete
 	PYTHONPATH=build/pure $(BIN)/python -c 'import chainrule.ops.hot as hot; assert hot.__file__.endswith(".py")'
 	PYTHONPATH=build/pure $(BIN)/pytest --numprocesses auto tests/test_table.py tests/test_backward.py tests/test_inplace.py
+	PYTHONPATH=build/pure $(BIN)/pytest --numprocesses auto tests/test_compiled_walks.py tests/test_compiled_operations.py -k "not test_row"
 
 # Thousands of random programs, new ones every time.
 test-long: $(VENV)/.package $(VENV)/.with-test
