@@ -8,7 +8,6 @@ has nothing for the operands given, runs on one example after the other. Next:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,8 +18,6 @@ from chainrule.ops.batched import aligned
 from chainrule.ops.indexing import getitem
 from chainrule.ops.joining import stack
 from chainrule.ops.recording import general
-
-log = logging.getLogger("chainrule.vmap")
 
 
 def run_batched(
@@ -48,7 +45,11 @@ def run_batched(
             return result
     if row.name not in _said:
         _said.add(row.name)
-        log.warning("%s has no rule for a batch: it runs on one example after the other", row.name)
+        import logging  # which takes longer to load than all of this
+
+        logging.getLogger("chainrule.vmap").warning(
+            "%s has no rule for a batch: it runs on one example after the other", row.name
+        )
     return one_by_one(row, size, operands, moved, params)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import ArgumentError, at, user_line
 from chainrule.transforms.arguments import Argnums
 from chainrule.transforms.export_source import KINDS, Source
 from chainrule.transforms.exported import Exported, plain_signature, signature, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def export(
@@ -65,6 +67,8 @@ def export(
             f"export: blas={blas!r} is neither 'loops' nor 'symbols'" + at(user_line())
         )
     target = engine.target(cpu)
+    from pathlib import Path
+
     place = Path(path)
     name = place.name
     _check_path(place, header.KEYWORDS)

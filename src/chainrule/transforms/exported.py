@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from chainrule.errors import ArgumentError, at, user_line
+
+if TYPE_CHECKING:  # files take a while to import, and few programs write any
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ class Exported:
                 f"{self.name}: there is no shared library, as no linker was found or BLAS is to be "
                 f"linked; make one from {self.object}" + at(user_line())
             )
+        import shutil
+        import tempfile
+
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             # a file of a name that was loaded before would not be read again
             library = ctypes.CDLL(shutil.copy(self.library, folder))
@@ -62,11 +65,13 @@ def written(
     place: Path, text: str, code: bytes, link: Sequence[str] | None
 ) -> tuple[Path, Path, Path | None]:
     """Header, object and library; a library that is in use is replaced, not overwritten."""
+    import tempfile
+
     from chainrule.run.link import SUFFIX, shared_library
 
     finals = [place.with_name(place.name + end) for end in (".h", ".o", SUFFIX)]
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-        header, code_file, library = (Path(folder) / p.name for p in finals)
+        header, code_file, library = (type(place)(folder) / p.name for p in finals)
         header.write_text(text, encoding="utf-8")
         code_file.write_bytes(code)
         linked = link is not None and shared_library(code_file, library, link)
