@@ -69,3 +69,43 @@ def test_an_argument_that_is_overwritten_is_read_before() -> None:
     got = cr.jit(overwritten, donate=0)(given)
     assert got is given
     np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def side_by_side(*xs: Any) -> Any:
+    """Chains that need nothing of each other, written a turn of all after a turn of all."""
+    chains = list(xs)
+    for k in TURNS[:30]:
+        chains = [x * (x + k) + 1 / (1 + x * x) for x in chains]
+    total = 0.0
+    for x in chains:
+        total = total + x
+    return total
+
+
+def test_what_is_needed_together_is_computed_together() -> None:
+    args = tuple(0.01 * k for k in range(1, 17))
+    compiled = cr.jit(side_by_side)
+    np.testing.assert_allclose(compiled(*args), side_by_side(*args), rtol=1e-12)
+    kernels = compiled.lower(*args).program.kernels
+    assert len(kernels) > 3
+    assert all(len(k.stores) <= 4 for k in kernels)  # in the order of recording it would be 16
+
+
+def minors(a: Any, row: int, columns: tuple[int, ...]) -> Any:
+    if row == len(a):
+        return 1.0
+    total: Any = 0.0
+    for k, column in enumerate(columns):
+        part = a[row, column] * minors(a, row + 1, columns[:k] + columns[k + 1 :])
+        total = total - part if k % 2 else total + part
+    return total
+
+
+@pytest.mark.parametrize("zeros", [0, 3])
+def test_the_gradient_of_a_determinant_by_minors(zeros: int) -> None:
+    a = np.random.default_rng(0).standard_normal((7, 7))
+    a[0, :zeros] = 0
+    gradient = cr.jit(cr.grad(lambda a: minors(a, 0, tuple(range(7)))))
+    want = np.linalg.det(a) * np.linalg.inv(a).T
+    np.testing.assert_allclose(gradient(a), want, rtol=1e-9, atol=1e-11)
+    assert len(gradient.lower(a).program.kernels) > 3

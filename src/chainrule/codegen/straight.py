@@ -1,7 +1,9 @@
 """Long bodies without loops, cut into kernels that pass numbers on through memory.
 
 LLVM takes more than linear time for a very long function. What such a body computes is computed
-once a call, so that writing a number and reading it again costs nothing to speak of.
+once a call, and tens of kilobytes of code take as long as they take to be fetched. Code is longer
+where numbers must leave their registers, so that each is computed shortly before it is needed:
+depth first, not in the order of recording, where a gradient goes through its function by levels.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class _Cut:
 
     def __init__(self, kernel: Kernel, program: Program) -> None:
         self.kernel = kernel
-        body = kernel.body()
+        body = _depth_first(kernel)
+        self.order = {e: k for k, e in enumerate(body)}
         self.body = [e for e in body if not _is_at_hand(e)]
         self.part = {e: k // PIECE for k, e in enumerate(self.body)}
         self.count = 1 + max(self.part.values(), default=0)
@@ -74,7 +77,7 @@ class _Cut:
         found = self.copies[k].get(e)
         if found is None:
             found = self.copies[k][e] = Expr()
-            found.order, found.mask, found.code = e.order, 0, e.code
+            found.order, found.mask, found.code = self.order[e], 0, e.code
             if self.part.get(e, k) < k:
                 found.op, found.args, found.value = "load", (), self.slots[e]
             else:
@@ -103,6 +106,25 @@ class _Cut:
             stores[k].append(Store(s.buffer, where, self._inside(s.expr, k), s.how, s.start))
         level, name = self.kernel.level, self.kernel.name
         return [Kernel((), some, level, f"{name}_{k}") for k, some in enumerate(stores) if some]
+
+
+def _depth_first(kernel: Kernel) -> list[Expr]:
+    """The body, each expression shortly before the first that needs it, from the last store on:
+    for gradients that makes shorter code than from the first.
+    """
+    roots = [x for s in reversed(kernel.stores) for x in (s.expr, *gathered(s.position))]
+    found: dict[Expr, None] = {}
+    begun: set[Expr] = set()
+    waiting = roots[::-1]
+    while waiting:
+        e = waiting.pop()
+        if e in begun:  # for the second time: its operands are there
+            found.setdefault(e)
+            continue
+        begun.add(e)
+        waiting.append(e)
+        waiting.extend([a for a in reversed(_operands(e)) if a not in begun])
+    return list(found)
 
 
 def _is_at_hand(e: Expr) -> bool:
