@@ -54,6 +54,13 @@ def same(found: Any, expected: Any) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def test_one_result_in_a_tuple() -> None:
+    """What a gradient by `argnums=(0,)` is; for other arguments as well."""
+    f = cr.jit(cr.grad(lambda x: cr.sum(x * x), argnums=(0,)))
+    for x in (np.arange(3.0), np.arange(3.0), np.ones(4), np.arange(3.0)):
+        same(f(x), (2 * x,))
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_it_gives_what_a_call_gives(name: str) -> None:
     """Of the same types, in arrays of their own."""

@@ -23,7 +23,7 @@ from chainrule.ops.replay import replay
 from chainrule.ops.sharing import attempt
 from chainrule.record.trace import is_tracing, trace
 from chainrule.record.trees import LEAF, Structure, flatten, unflatten
-from chainrule.run.ready import Ready
+from chainrule.run.ready import MISSED, Ready
 from chainrule.tensor import Tensor
 from chainrule.transforms.costs import comparison, noted
 from chainrule.transforms.quick import quick
@@ -468,10 +468,24 @@ def _finish(structure: Structure) -> Callable[[Any], Any]:
 def _quickest(args: tuple[Any, ...], entry: Entry) -> Callable[..., Any] | None:
     """What calls the program of an entry, for arguments like these."""
     made = quick(args, entry.call, entry.finish) if entry.call is not None else None
-    flat = entry.finish is tuple and entry.structure.count > 1
-    if made is not None and (entry.structure is LEAF or flat):
-        return getattr(entry.run, "direct", None) or made
-    return made
+    direct = getattr(entry.run, "direct", None)
+    if made is None or direct is None:
+        return made
+    if entry.structure is LEAF:
+        return direct
+    if entry.finish is not tuple:
+        return made
+    return direct if entry.structure.count > 1 else _in_a_tuple(direct)
+
+
+def _in_a_tuple(direct: Callable[..., Any]) -> Callable[..., Any]:
+    """A call whose one result goes into a tuple."""
+
+    def call(*args: Any) -> Any:
+        found = direct(*args)
+        return found if found is MISSED else (found,)
+
+    return call
 
 
 _FLOATS: Final = frozenset({float, np.float64, np.float32})
