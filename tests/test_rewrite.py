@@ -154,6 +154,41 @@ def test_a_slice_among_zeros_times_a_number_is_no_array_of_zeros() -> None:
     assert "put" not in found
 
 
+@pytest.mark.parametrize("count", [3, 4, 7])
+@pytest.mark.parametrize("turns", [1, 4])
+def test_parts_used_one_by_one_are_put_together_once(count: int, turns: int) -> None:
+    """Each is less than half of the array, as the gates of a cell are; all of them are the whole,
+    or overlap, or leave a part out.
+    """
+    size = 14 * count
+
+    def f(z: Any, ends: Any) -> Any:
+        total = 0.0
+        for _ in range(turns):
+            for k, (start, stop) in enumerate(ends):
+                total = total + np.sum(np.sin((k + 1) * z[start:stop])) * 0.5
+        return total
+
+    z = np.cos(np.arange(float(size)))
+    whole = [(14 * k, 14 * k + 14) for k in range(count)]
+    overlapping = [(a, min(b + 5, size)) for a, b in whole]
+    for ends in (whole, whole[::-1], overlapping, whole[:1] + whole[2:]):
+        gradient = cr.grad(lambda z, ends=ends: f(z, ends))
+        expected = np.zeros(size)
+        for k, (start, stop) in enumerate(ends):
+            expected[start:stop] += 0.5 * turns * (k + 1) * np.cos((k + 1) * z[start:stop])
+        np.testing.assert_allclose(cr.jit(gradient)(z), expected, rtol=1e-12, atol=1e-13)
+        found = names(gradient, z)
+        assert "tiles" in found
+        assert "put" not in found
+
+
+def test_small_parts_of_a_large_array_are_not_put_together() -> None:
+    """The rest, which is zeros, would be more than they are."""
+    gradient = cr.grad(lambda z: np.sum(np.sin(z[:10])) + np.sum(z[50:60] ** 2))
+    assert "tiles" not in names(gradient, np.ones(100))
+
+
 def test_the_sum_of_boxes_is_one_of_sums() -> None:
     """Its boxes are not put together only to be added up."""
     x = np.cos(np.arange(100.0))

@@ -77,9 +77,12 @@ def slices_added(node: Node, operands: list[Any], build: Any) -> Any:
 
 
 def _assembled(terms: Sequence[Term], result: Any, build: Any) -> Any:
-    """The sum in boxes, where that is worth it: some slice is not small, and boxes are few."""
+    """The sum in boxes, where that is worth it: slices together are not small, and boxes are few.
+
+    The parts of an array, each used by itself, as the gates of a cell, are small one by one.
+    """
     slices = [t.size for t in terms if t.size < result.size]
-    if 2 * max(slices, default=0) < result.size:
+    if 2 * sum(slices) < result.size:
         return None
     boxes = _boxes(terms, result.shape)
     if len(boxes) > BOXES:
