@@ -81,6 +81,22 @@ def test_zero_times_infinity() -> None:
     np.testing.assert_allclose(found, jacobian(x), rtol=1e-14)
 
 
+def test_tracing_computes_with_no_numbers_of_old_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a result would be a view is found with zeros, which every row can add up."""
+    empty = np.empty
+
+    def spoiled(*args: Any, **kwargs: Any) -> Any:
+        memory = empty(*args, **kwargs)
+        if memory.dtype.kind == "f" and memory.ndim:
+            memory.flat[::2], memory.flat[1::2] = np.inf, -np.inf
+        return memory
+
+    monkeypatch.setattr(np, "empty", spoiled)
+    with np.errstate(invalid="raise"):
+        f = cr.jit(cr.jacobian(SPARSE["neighbors"])).lower(RNG.random(N))
+    assert f.graph.nodes
+
+
 def test_derivatives_of_compiled_jacobians() -> None:
     """Traced entries are differentiated like any other program."""
     x = RNG.random(N)

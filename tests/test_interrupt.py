@@ -133,6 +133,8 @@ START = """
     import os, signal, threading, time
     import chainrule as cr
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is off in the background
+
     @cr.jit
     def endless(x):
         while x < 1.0:

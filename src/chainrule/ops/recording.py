@@ -300,7 +300,7 @@ def constant(value: Any) -> Any:
 
 def note_view(row: Any, out: Any, x: Any, params: dict[str, Any]) -> None:
     """Note on traced results that they would show the memory of x, where they would."""
-    memory = np.empty(x._value.shape, x._value.dtype)
+    memory = np.zeros(x._value.shape, x._value.dtype)  # some rows add the numbers up
     shown = row.evaluate(memory, **params)
     results = out if isinstance(out, tuple) else (out,)
     for y, array in zip(results, shown if isinstance(out, tuple) else (shown,), strict=True):
