@@ -193,12 +193,8 @@ def _chosen(e: Entries, i: int, condition: Any, *others: Any) -> Any:
     other, condition = others[2 - i], _at(condition, e)
     if condition is None or isinstance(other, Variable) or np.ndim(other) or other != 0:
         return NotImplemented
-    if is_traced(condition) and i != 1:
-        condition = general(TABLE["logical_not"], [condition], {})
-        kept = condition
-    else:
-        kept = condition if i == 1 else np.logical_not(condition)
-    return Entries(e.shape, e.positions, _where(kept, e.values, 0.0))
+    pair = (e.values, 0.0) if i == 1 else (0.0, e.values)
+    return Entries(e.shape, e.positions, _where(condition, *pair))
 
 
 def _reduced(e: Entries, params: dict[str, Any]) -> Any:

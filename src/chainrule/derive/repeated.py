@@ -199,7 +199,7 @@ def _matches(  # noqa: C901 - one pass with few calls, as it is paid at every wa
         if op is None:
             if not _is_leaf(node, step, wanted):
                 return False
-            if plan.leaves and step.place != FROZEN:
+            if plan.made and step.place != FROZEN:
                 leaf: Any = node
                 if not is_gradient(leaf.grad, step):
                     return False

@@ -42,7 +42,7 @@ class Step:
         self.params: Any = None
         self.wiring: list[int] = []
         self.constants: list[Any] = []
-        """Of operands without node: what `_described` says of them."""
+        """Of operands without node: what `describe` says of them."""
         self.shape: Any = None
         self.dtype: Any = None
         self.spec: Any = None
@@ -82,8 +82,6 @@ class Plan:
         """Of a walk that adds to gradients, what each result is made of: a type of scalars, shape
         and dtype of an array, or None where it is written in place.
         """
-        self.leaves = 0
-        """Of the same: how many gradients there are."""
 
 
 class Kind:

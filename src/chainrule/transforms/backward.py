@@ -77,7 +77,7 @@ def _accumulated(roots: list[tuple[Node, Any]], cls: type[Variable], keep: bool)
             leaves.append(leaf)
             if before is not None:
                 arguments.append(before._value)
-    if plan.leaves > 1 and len(set(leaves)) < plan.leaves:  # each has a gradient of its own
+    if len(leaves) > 1 and len(set(leaves)) < len(leaves):  # each has a gradient of its own
         return False
     results: list[Any] = []
     for made in plan.made:

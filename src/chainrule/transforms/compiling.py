@@ -23,7 +23,7 @@ from chainrule.graph.node import Abstract, Leaf, Node, Spec, Variable, next_orde
 from chainrule.ops.movement import broadcast_to
 from chainrule.ops.recording import SCALARS, standard_class, wrapped
 from chainrule.record.trace import trace
-from chainrule.transforms.compiling_operations import set_compile_operations
+from chainrule.transforms.compiling_operations import set_compile_operations, used_inputs
 from chainrule.transforms.hessian import TWICE
 from chainrule.transforms.jacobian import BY_COLUMN, BY_ROW, by_column, by_row, columns
 
@@ -99,7 +99,7 @@ def compile_plan(kind: Kind, plan: Plan, tape: Tape, roots: Roots) -> Any:
             graph = _traced(kind, tape, roots, slots, gradients)
             if any(node.op.name == "deferred" for node in graph.nodes):
                 return None
-            used = _used(graph)
+            used = used_inputs(graph)
             inputs = [graph.inputs[i] for i in used]
             first = len(slots) + len(roots)
             arrays = [k for k, i in enumerate(used) if i >= first and graph.inputs[i].spec.shape]
@@ -145,7 +145,6 @@ def _adding(run: Any, plan: Plan, first: int) -> Any:
                 shape, dtype = run.results[k]
                 plan.made.append((shape, dtype) if shape else dtype.type)
             first += step.gradient is not None
-    plan.leaves = len(plan.made)
     plan.program = run
     return run.entry()
 
@@ -207,13 +206,6 @@ def _copied(tape: Tape, kept: dict[tuple[Node, int], Any]) -> Copies:
         copy.inputs = tuple(None if n is None else copies[n] for n in node.inputs)
         copies[node] = copy
     return copies
-
-
-def _used(graph: Graph) -> list[int]:
-    """Which inputs the graph reads."""
-    read = {n for node in graph.nodes for n in node.inputs}
-    read.update(out._node for out in graph.outputs)
-    return [i for i, n in enumerate(graph.inputs) if n in read]
 
 
 # --- the walks, over copies of the tape ----------------------------------------------------------

@@ -9,11 +9,11 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Abstract, Spec
 from chainrule.ops.recording import standard_class
 from chainrule.ops.repeated import MOST, compilers, forget, is_fixed
 from chainrule.ops.table import Operation
 from chainrule.record.trace import trace
+from chainrule.transforms.jit import specs_of
 
 _made: dict[str, list[Any]] = {}
 """What was made for each row, by its name, and lives as long as the process: it may be running in
@@ -45,8 +45,7 @@ def compile_operation(row: Operation, operands: Sequence[Any], value: Any) -> An
     free = [k for k, x in enumerate(expected) if not x.fixed]
     try:
         graph = _traced(row, operands, free)
-        read = {n for node in graph.nodes for n in node.inputs} | {graph.outputs[0]._node}
-        used = [i for i, n in enumerate(graph.inputs) if n in read]
+        used = used_inputs(graph)
         run = Compiled(Graph([graph.inputs[i] for i in used], graph.outputs, graph.cls), Options())
     except ChainruleError:
         return None
@@ -73,12 +72,13 @@ def _traced(row: Operation, operands: Sequence[Any], free: Sequence[int]) -> Gra
         assert row.call is not None
         return [row.call(*given)]
 
-    return trace(function, [_spec(operands[k]) for k in free], standard_class(), row.name)
+    return trace(
+        function, specs_of([operands[k] for k in free], row.name), standard_class(), row.name
+    )
 
 
-def _spec(v: Any) -> Spec:
-    if type(v) is not float:
-        return Spec(v)
-    number = Abstract((), np.dtype(np.float64))
-    number.weak = True
-    return number
+def used_inputs(graph: Graph) -> list[int]:
+    """Which inputs a graph reads."""
+    read = {n for node in graph.nodes for n in node.inputs}
+    read.update(out._node for out in graph.outputs)
+    return [i for i, n in enumerate(graph.inputs) if n in read]
